@@ -1,0 +1,110 @@
+// Question: what does an event cost on its whole way (zlib-stream in, journal, one handler per shard out), in CPU of
+// the whole daemon process, against @discordjs/ws 2 merely receiving the same stream on the same Node in the same run?
+
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { freePort, startHoldfast, waitFor } from '../test/processes.ts';
+import { installPeers, PEERS } from './peers.ts';
+import { cpuUs, median, pin, startPart, threadCpuUs } from './process.ts';
+import type { Figure } from './report.ts';
+
+
+const HERE = import.meta.dirname;
+const TOKEN = `${Buffer.from('100000000000000001').toString('base64url')}.bench.not-a-real-token-at-all`;
+
+export interface EventPathOptions {
+  shards: number;
+  eventsPerShard: number;
+  transport: 'zlib-stream' | 'zstd-stream';
+  eventsPerSecond: number;
+  runs: number;
+}
+
+const CLIENT_CORE = 0;
+const SERVER_CORE = 1;
+
+/** Measures both, alternating, and gives the medians and their ratio. */
+export async function measureEventPath(options: EventPathOptions): Promise<Figure[]> {
+  installPeers();
+  const holdfast: number[] = [];
+  const folding: number[] = [];
+  const peer: number[] = [];
+  for (let run = 0; run < options.runs; run++) {
+    peer.push(await measurePeer(options));
+    const measured = await measureHoldfast(options);
+    holdfast.push(measured.total);
+    folding.push(measured.fold);
+  }
+  const name = options.eventsPerSecond > 0 ? `paced-${options.eventsPerSecond}` : 'saturated';
+  return [
+    { name: `event-path.${name}.holdfast`, value: median(holdfast), unit: 'µs CPU/event', all: holdfast },
+    { name: `event-path.${name}.holdfast-fold`, value: median(folding), unit: 'µs CPU/event', all: folding },
+    { name: `event-path.${name}.discordjs-ws`, value: median(peer), unit: 'µs CPU/event', all: peer },
+    { name: `event-path.${name}.ratio`, value: median(holdfast) / median(peer), unit: 'x', target: 'at most 0.6' },
+  ];
+}
+
+async function measurePeer(options: EventPathOptions): Promise<number> {
+  const server = startPart(path.join(HERE, 'replay-gateway.ts'), options, { core: SERVER_CORE });
+  const { port } = await server.message<{ port: number }>('port');
+  const expected = options.shards * options.eventsPerShard;
+  const peer = startPart(path.join(PEERS, 'djs-ws.mjs'), { port, shards: options.shards, token: TOKEN, expected }, { core: CLIENT_CORE });
+  try {
+    await peer.message('ready');
+    peer.send('go');
+    await peer.message('started');
+    server.send('go');
+    const { cpuUs: used } = await peer.message<{ cpuUs: number }>('done');
+    return used / expected;
+  } finally {
+    await peer.end();
+    await server.end();
+  }
+}
+
+async function measureHoldfast(options: EventPathOptions): Promise<{ total: number; fold: number }> {
+  const server = startPart(path.join(HERE, 'replay-gateway.ts'), options, { core: SERVER_CORE });
+  const { port } = await server.message<{ port: number }>('port');
+  const expected = options.shards * options.eventsPerShard;
+  const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-bench-'));
+  const holdfast = startHoldfast({
+    api: `http://127.0.0.1:${port}/api`,
+    token: TOKEN,
+    stateDir,
+    port: await freePort(),
+    settings: {
+      HOLDFAST_INTENTS: '0',
+      HOLDFAST_SHARDS: String(options.shards),
+      HOLDFAST_IDENTIFY_SPACING: '20ms',
+      HOLDFAST_COMPRESSION: options.transport,
+    },
+  });
+  let sink: ReturnType<typeof startPart> | undefined;
+  try {
+    const pid = await holdfast.daemonPid();
+    pin(pid, CLIENT_CORE);
+    sink = startPart(path.join(HERE, 'sink.ts'), { port: holdfast.port, shards: options.shards, token: TOKEN, expected }, { core: SERVER_CORE });
+    await sink.message('ready');
+    await waitFor('every shard live', async () => (await holdfast.status()).handlers.filter((handler) => handler.state === 'live').length === options.shards);
+    const before = cpuUs(pid);
+    const foldBefore = foldUs(pid);
+    server.send('go');
+    await sink.message('done');
+    // Fold may lag; its work for these events belongs to their price.
+    await waitFor('fold to catch up', async () => (await holdfast.status()).state.backlog === 0, 60_000);
+    return { total: (cpuUs(pid) - before) / expected, fold: (foldUs(pid) - foldBefore) / expected };
+  } finally {
+    await sink?.end();
+    await holdfast.stop();
+    await server.end();
+    fs.rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+/** CPU of the thread that folds: the busiest one beside the main thread that is named like a worker. */
+function foldUs(pid: number): number {
+  return threadCpuUs(pid)
+    .filter((thread) => /worker|state/i.test(thread.name))
+    .reduce((sum, thread) => Math.max(sum, thread.us), 0);
+}

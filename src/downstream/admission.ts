@@ -1,0 +1,202 @@
+// What a handler's first words mean: pure decisions about messages, IDENTIFY and RESUME, with the close code
+// that Discord would use (protocol reference 4.2, 5.1) and a reason a person can act on.
+
+import { CLOSE } from '../wire/close-code.ts';
+import { ALL_INTENTS, intentNames, PRIVILEGED_INTENTS } from '../wire/intents.ts';
+import { OP, SEND_BYTES_MAX } from '../wire/opcode.ts';
+
+/** A refusal: the close code and its reason (at most 123 bytes, the limit of a close frame). */
+export interface Refusal {
+  readonly close: number;
+  readonly reason: string;
+}
+
+/** A message of a handler, read and of a known shape. */
+export type HandlerMessage =
+  | { readonly type: 'heartbeat' }
+  | { readonly type: 'identify'; readonly data: Record<string, unknown> }
+  | { readonly type: 'resume'; readonly data: Record<string, unknown> }
+  | {
+      readonly type: 'command';
+      readonly op: number;
+      readonly data: Record<string, unknown>;
+      readonly text: string;
+    };
+
+/** What upstream runs: fixed at the first start. */
+export interface Layout {
+  readonly shardCount: number;
+  readonly intents: number;
+}
+
+/** Largest message taken from a handler. Discord's documented limit is 4096 bytes, its observed one 15 KiB. */
+export const HANDLER_MESSAGE_BYTES_MAX = 15 * 1024;
+
+const COMMANDS: ReadonlySet<number> = new Set([
+  OP.PRESENCE_UPDATE,
+  OP.VOICE_STATE_UPDATE,
+  OP.REQUEST_GUILD_MEMBERS,
+  OP.REQUEST_SOUNDBOARD_SOUNDS,
+  OP.REQUEST_CHANNEL_INFO,
+]);
+
+function refuse(close: number, reason: string): Refusal {
+  return { close, reason };
+}
+
+/** Whether an answer is a refusal. */
+export function isRefusal(value: object): value is Refusal {
+  return 'close' in value;
+}
+
+/** Reads one message of a handler. */
+export function readMessage(data: Buffer, isBinary: boolean): HandlerMessage | Refusal {
+  if (isBinary)
+    return refuse(CLOSE.DECODE_ERROR, 'Decode error: expected JSON in a text frame, got a binary frame');
+  if (data.length > HANDLER_MESSAGE_BYTES_MAX) {
+    return refuse(
+      CLOSE.DECODE_ERROR,
+      `Decode error: message of ${data.length} bytes, at most ${HANDLER_MESSAGE_BYTES_MAX} are allowed`,
+    );
+  }
+  const text = data.toString('utf8');
+  let message: { op?: unknown; d?: unknown };
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return refuse(CLOSE.DECODE_ERROR, 'Decode error: not valid JSON');
+  }
+  if (typeof message !== 'object' || message === null || !Number.isInteger(message.op)) {
+    return refuse(CLOSE.DECODE_ERROR, 'Decode error: expected an object with an integer op');
+  }
+  const op = message.op as number;
+  if (op === OP.HEARTBEAT) return { type: 'heartbeat' };
+  const known = op === OP.IDENTIFY || op === OP.RESUME || COMMANDS.has(op);
+  if (!known) return refuse(CLOSE.UNKNOWN_OPCODE, `Unknown opcode: ${op}`);
+  const isObject = typeof message.d === 'object' && message.d !== null && !Array.isArray(message.d);
+  if (!isObject) return refuse(CLOSE.DECODE_ERROR, `Decode error: op ${op} needs an object in d`);
+  const body = message.d as Record<string, unknown>;
+  if (op === OP.IDENTIFY) return { type: 'identify', data: body };
+  if (op === OP.RESUME) return { type: 'resume', data: body };
+  if (op === OP.PRESENCE_UPDATE && !('since' in body && 'activities' in body && 'status' in body)) {
+    return refuse(CLOSE.UNKNOWN_OPCODE, 'Presence update needs since, activities, status and afk');
+  }
+  if (data.length > SEND_BYTES_MAX) {
+    return refuse(
+      CLOSE.DECODE_ERROR,
+      `Decode error: op ${op} of ${data.length} bytes, Discord takes at most ${SEND_BYTES_MAX}`,
+    );
+  }
+  return { type: 'command', op, data: body, text };
+}
+
+/** The version and encoding asked for in the connection's URL. */
+export function checkQuery(query: URLSearchParams): Refusal | undefined {
+  const version = query.get('v');
+  if (version !== null && version !== '10' && version !== '9') {
+    return refuse(
+      CLOSE.INVALID_API_VERSION,
+      `Invalid API version: ${version.slice(0, 8)}; Holdfast speaks 9 and 10`,
+    );
+  }
+  const encoding = query.get('encoding');
+  if (encoding !== null && encoding !== 'json') {
+    return refuse(
+      CLOSE.DECODE_ERROR,
+      `Encoding ${encoding.slice(0, 8)} is not supported; connect with encoding=json`,
+    );
+  }
+  return undefined;
+}
+
+/** A token as libraries send it, with or without `Bot `; undefined when it is no text. */
+export function bareToken(value: unknown): string | undefined {
+  return typeof value === 'string' && value.length <= 512 ? value.trim().split(/\s+/).at(-1) : undefined;
+}
+
+/** A shard pair from an IDENTIFY: absent means [0, 1]. */
+function readShard(value: unknown): readonly [number, number] | undefined {
+  if (value === undefined || value === null) return [0, 1];
+  if (!Array.isArray(value) || value.length !== 2) return undefined;
+  const [id, count] = value as unknown[];
+  if (!Number.isInteger(id) || !Number.isInteger(count)) return undefined;
+  return [id as number, count as number];
+}
+
+/** What an admitted IDENTIFY asks for. */
+export interface Identified {
+  readonly shard: number;
+  readonly intents: number;
+  readonly presence: Record<string, unknown> | undefined;
+}
+
+/** Checks what an IDENTIFY carries, apart from its token, against what upstream runs. */
+export function admitIdentify(data: Record<string, unknown>, layout: Layout): Identified | Refusal {
+  const shard = readShard(data['shard']);
+  const count = layout.shardCount;
+  if (!shard) return refuse(CLOSE.INVALID_SHARD, 'Invalid shard: expected [id, count]');
+  if (shard[1] !== count) {
+    return refuse(
+      CLOSE.INVALID_SHARD,
+      `Invalid shard: Holdfast runs ${count} shards, this handler asked for ${shard[1]}; set its shard count to ${count}`,
+    );
+  }
+  if (shard[0] < 0 || shard[0] >= count) {
+    return refuse(CLOSE.INVALID_SHARD, `Invalid shard: id ${shard[0]} is not in 0..${count - 1}`);
+  }
+  const intents = readIntents(data['intents']);
+  if (typeof intents !== 'number') return intents;
+  const missing = intents & ~layout.intents;
+  if (missing !== 0) {
+    const names = intentNames(missing).join(', ');
+    return refuse(
+      CLOSE.DISALLOWED_INTENTS,
+      cut(`Disallowed intents: upstream lacks ${names}; add to "intents", then holdfast reidentify --yes`),
+    );
+  }
+  const presence = data['presence'];
+  return {
+    shard: shard[0],
+    intents,
+    presence:
+      typeof presence === 'object' && presence !== null ? (presence as Record<string, unknown>) : undefined,
+  };
+}
+
+/** Reads the intents of an IDENTIFY. */
+export function readIntents(value: unknown): number | Refusal {
+  if (
+    !Number.isInteger(value) ||
+    (value as number) < 0 ||
+    (value as number) > ALL_INTENTS ||
+    ((value as number) & ~ALL_INTENTS) !== 0
+  ) {
+    return refuse(CLOSE.INVALID_INTENTS, `Invalid intents: expected an integer made of documented bits`);
+  }
+  return value as number;
+}
+
+/** Names of privileged intents in `intents`, for messages. */
+export function privilegedNames(intents: number): string[] {
+  return intentNames(intents & PRIVILEGED_INTENTS);
+}
+
+/** What a well-formed RESUME asks for. */
+export interface ResumeRequest {
+  readonly sessionId: string;
+  readonly seq: number;
+}
+
+/** Checks the shape of a RESUME. */
+export function admitResume(data: Record<string, unknown>): ResumeRequest | Refusal {
+  const { session_id: sessionId, seq } = data;
+  if (typeof sessionId !== 'string' || sessionId.length > 128)
+    return refuse(CLOSE.DECODE_ERROR, 'Decode error: RESUME needs a session_id');
+  if (!Number.isInteger(seq) || (seq as number) < 0)
+    return refuse(CLOSE.INVALID_SEQ, 'Invalid seq: expected the last s received');
+  return { sessionId, seq: seq as number };
+}
+
+function cut(reason: string): string {
+  return reason.length <= 123 ? reason : `${reason.slice(0, 120)}...`;
+}

@@ -1,0 +1,8 @@
+// What Holdfast calls itself.
+
+import packageJson from '../package.json' with { type: 'json' };
+
+export const VERSION: string = packageJson.version;
+
+/** Discord blocks clients without a user agent of this form (protocol reference 9.1). */
+export const USER_AGENT = `DiscordBot (https://www.npmjs.com/package/holdfast, ${VERSION})`;

@@ -1,0 +1,104 @@
+// Names of dispatch events and their durable ids. The journal stores the id, so the list is append-only:
+// a name keeps its place for ever. An event that is not listed has id 0 and is carried like any other.
+
+export const EVENT_TYPES = [
+  '', // 0: unknown
+  'READY',
+  'RESUMED',
+  'GUILD_CREATE',
+  'GUILD_UPDATE',
+  'GUILD_DELETE',
+  'MESSAGE_CREATE',
+  'MESSAGE_UPDATE',
+  'MESSAGE_DELETE',
+  'MESSAGE_DELETE_BULK',
+  'MESSAGE_REACTION_ADD',
+  'MESSAGE_REACTION_REMOVE',
+  'MESSAGE_REACTION_REMOVE_ALL',
+  'MESSAGE_REACTION_REMOVE_EMOJI',
+  'MESSAGE_POLL_VOTE_ADD',
+  'MESSAGE_POLL_VOTE_REMOVE',
+  'PRESENCE_UPDATE',
+  'TYPING_START',
+  'INTERACTION_CREATE',
+  'GUILD_MEMBER_ADD',
+  'GUILD_MEMBER_UPDATE',
+  'GUILD_MEMBER_REMOVE',
+  'GUILD_MEMBERS_CHUNK',
+  'GUILD_ROLE_CREATE',
+  'GUILD_ROLE_UPDATE',
+  'GUILD_ROLE_DELETE',
+  'GUILD_EMOJIS_UPDATE',
+  'GUILD_STICKERS_UPDATE',
+  'GUILD_BAN_ADD',
+  'GUILD_BAN_REMOVE',
+  'GUILD_AUDIT_LOG_ENTRY_CREATE',
+  'GUILD_INTEGRATIONS_UPDATE',
+  'INTEGRATION_CREATE',
+  'INTEGRATION_UPDATE',
+  'INTEGRATION_DELETE',
+  'WEBHOOKS_UPDATE',
+  'INVITE_CREATE',
+  'INVITE_DELETE',
+  'CHANNEL_CREATE',
+  'CHANNEL_UPDATE',
+  'CHANNEL_DELETE',
+  'CHANNEL_PINS_UPDATE',
+  'CHANNEL_INFO',
+  'THREAD_CREATE',
+  'THREAD_UPDATE',
+  'THREAD_DELETE',
+  'THREAD_LIST_SYNC',
+  'THREAD_MEMBER_UPDATE',
+  'THREAD_MEMBERS_UPDATE',
+  'VOICE_STATE_UPDATE',
+  'VOICE_SERVER_UPDATE',
+  'VOICE_CHANNEL_EFFECT_SEND',
+  'VOICE_CHANNEL_STATUS_UPDATE',
+  'VOICE_CHANNEL_START_TIME_UPDATE',
+  'STAGE_INSTANCE_CREATE',
+  'STAGE_INSTANCE_UPDATE',
+  'STAGE_INSTANCE_DELETE',
+  'GUILD_SCHEDULED_EVENT_CREATE',
+  'GUILD_SCHEDULED_EVENT_UPDATE',
+  'GUILD_SCHEDULED_EVENT_DELETE',
+  'GUILD_SCHEDULED_EVENT_USER_ADD',
+  'GUILD_SCHEDULED_EVENT_USER_REMOVE',
+  'GUILD_SOUNDBOARD_SOUND_CREATE',
+  'GUILD_SOUNDBOARD_SOUND_UPDATE',
+  'GUILD_SOUNDBOARD_SOUND_DELETE',
+  'GUILD_SOUNDBOARD_SOUNDS_UPDATE',
+  'SOUNDBOARD_SOUNDS',
+  'AUTO_MODERATION_RULE_CREATE',
+  'AUTO_MODERATION_RULE_UPDATE',
+  'AUTO_MODERATION_RULE_DELETE',
+  'AUTO_MODERATION_ACTION_EXECUTION',
+  'APPLICATION_COMMAND_PERMISSIONS_UPDATE',
+  'ENTITLEMENT_CREATE',
+  'ENTITLEMENT_UPDATE',
+  'ENTITLEMENT_DELETE',
+  'SUBSCRIPTION_CREATE',
+  'SUBSCRIPTION_UPDATE',
+  'SUBSCRIPTION_DELETE',
+  'USER_UPDATE',
+  'RATE_LIMITED',
+] as const;
+
+export type EventName = Exclude<(typeof EVENT_TYPES)[number], ''>;
+
+/** Event name to durable id (1 to 254), for code that names an event. */
+export const EVENT = Object.fromEntries(EVENT_TYPES.map((name, id) => [name, id]).slice(1)) as Readonly<
+  Record<EventName, number>
+>;
+
+const idByName = new Map<string, number>(EVENT_TYPES.map((name, id) => [name, id]));
+
+/** The durable id of an event name; 0 when it is not listed. */
+export function eventTypeId(name: string): number {
+  return name === '' ? 0 : (idByName.get(name) ?? 0);
+}
+
+/** The name behind a durable id, or `unknown`. */
+export function eventTypeName(id: number): string {
+  return EVENT_TYPES[id] || 'unknown';
+}
