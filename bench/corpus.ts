@@ -1,7 +1,7 @@
 // The events that the benchmarks replay: the mix of a large bot (45 % messages of 1.8 KB, 20 % presences, ...),
 // mean 1.24 KB, made from a seed. Synthetic: see the caveats in docs/performance.md.
 
-import { seededRandom, type Random } from '../src/base/random.ts';
+import { type Random, seededRandom } from '../src/base/random.ts';
 
 const WORDS =
   'the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first water been call who oil its now find long down day did get come made may part'.split(
@@ -27,14 +27,20 @@ export function createCorpus(count: number, seed: number): Array<readonly [type:
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {
     let roll = random.next() * 100;
-    const type = MIX.find(([, percent]) => (roll -= percent) < 0)?.[0] ?? 'MESSAGE_CREATE';
+    const type =
+      MIX.find(([, percent]) => {
+        roll -= percent;
+        return roll < 0;
+      })?.[0] ?? 'MESSAGE_CREATE';
     return [type, JSON.stringify(makeEvent(type, random))] as const;
   });
 }
 
-const id = (random: Random): string => String(1_000_000_000_000_000_000n + BigInt(Math.floor(random.next() * 2 ** 52)) * 113n);
+const id = (random: Random): string =>
+  String(1_000_000_000_000_000_000n + BigInt(Math.floor(random.next() * 2 ** 52)) * 113n);
 const pick = <T>(random: Random, list: readonly T[]): T => list[Math.floor(random.next() * list.length)]!;
-const text = (random: Random, words: number): string => Array.from({ length: words }, () => pick(random, WORDS)).join(' ');
+const text = (random: Random, words: number): string =>
+  Array.from({ length: words }, () => pick(random, WORDS)).join(' ');
 const hash = (random: Random): string => random.hex(16);
 
 function user(random: Random) {
@@ -84,7 +90,18 @@ function message(random: Random) {
     id: id(random),
     flags: 0,
     embeds: embedded
-      ? [{ type: 'rich', title: text(random, 6), description: text(random, 80), color: 5814783, fields: [{ name: text(random, 2), value: text(random, 12), inline: true }, { name: text(random, 2), value: text(random, 12), inline: true }] }]
+      ? [
+          {
+            type: 'rich',
+            title: text(random, 6),
+            description: text(random, 80),
+            color: 5814783,
+            fields: [
+              { name: text(random, 2), value: text(random, 12), inline: true },
+              { name: text(random, 2), value: text(random, 12), inline: true },
+            ],
+          },
+        ]
       : [],
     edited_timestamp: null,
     content: text(random, 8 + Math.floor(random.next() * 60)),
@@ -92,7 +109,20 @@ function message(random: Random) {
     channel_type: 0,
     channel_id: id(random),
     author: user(random),
-    attachments: random.next() < 0.15 ? [{ url: `https://cdn.discordapp.com/attachments/${id(random)}/${id(random)}/image.png?ex=${hash(random)}&is=${hash(random)}&hm=${hash(random)}${hash(random)}`, size: 123456, id: id(random), filename: 'image.png', content_type: 'image/png', width: 1024, height: 768 }] : [],
+    attachments:
+      random.next() < 0.15
+        ? [
+            {
+              url: `https://cdn.discordapp.com/attachments/${id(random)}/${id(random)}/image.png?ex=${hash(random)}&is=${hash(random)}&hm=${hash(random)}${hash(random)}`,
+              size: 123456,
+              id: id(random),
+              filename: 'image.png',
+              content_type: 'image/png',
+              width: 1024,
+              height: 768,
+            },
+          ]
+        : [],
     guild_id: id(random),
   };
 }
@@ -110,21 +140,120 @@ function makeEvent(type: string, random: Random): unknown {
         guild_id: id(random),
         client_status: { desktop: 'online' },
         broadcast: null,
-        activities: random.next() < 0.6 ? [{ type: 0, timestamps: { start: 1700000000000 }, state: text(random, 4), name: text(random, 2), id: hash(random), details: text(random, 6), created_at: 1700000000000, assets: { large_image: hash(random), large_text: text(random, 3) }, application_id: id(random) }] : [],
+        activities:
+          random.next() < 0.6
+            ? [
+                {
+                  type: 0,
+                  timestamps: { start: 1700000000000 },
+                  state: text(random, 4),
+                  name: text(random, 2),
+                  id: hash(random),
+                  details: text(random, 6),
+                  created_at: 1700000000000,
+                  assets: { large_image: hash(random), large_text: text(random, 3) },
+                  application_id: id(random),
+                },
+              ]
+            : [],
       };
     case 'TYPING_START':
-      return { user_id: id(random), timestamp: 1764000000, member: { user: user(random), ...member(random) }, channel_id: id(random), guild_id: id(random) };
+      return {
+        user_id: id(random),
+        timestamp: 1764000000,
+        member: { user: user(random), ...member(random) },
+        channel_id: id(random),
+        guild_id: id(random),
+      };
     case 'GUILD_MEMBER_UPDATE':
       return { user: user(random), ...member(random), guild_id: id(random) };
     case 'MESSAGE_REACTION_ADD':
-      return { user_id: id(random), type: 0, message_id: id(random), message_author_id: id(random), member: { user: user(random), ...member(random) }, emoji: { name: '✂️', id: null }, channel_id: id(random), burst: false, guild_id: id(random) };
+      return {
+        user_id: id(random),
+        type: 0,
+        message_id: id(random),
+        message_author_id: id(random),
+        member: { user: user(random), ...member(random) },
+        emoji: { name: '✂️', id: null },
+        channel_id: id(random),
+        burst: false,
+        guild_id: id(random),
+      };
     case 'VOICE_STATE_UPDATE':
-      return { member: { user: user(random), ...member(random) }, user_id: id(random), suppress: false, session_id: hash(random), self_video: false, self_mute: false, self_deaf: false, request_to_speak_timestamp: null, mute: false, guild_id: id(random), deaf: false, channel_id: id(random) };
+      return {
+        member: { user: user(random), ...member(random) },
+        user_id: id(random),
+        suppress: false,
+        session_id: hash(random),
+        self_video: false,
+        self_mute: false,
+        self_deaf: false,
+        request_to_speak_timestamp: null,
+        mute: false,
+        guild_id: id(random),
+        deaf: false,
+        channel_id: id(random),
+      };
     case 'INTERACTION_CREATE':
-      return { version: 1, type: 2, token: hash(random).repeat(8), member: { user: user(random), ...member(random), permissions: '2251799813685247' }, locale: 'en-US', id: id(random), guild_locale: 'en-US', guild_id: id(random), guild: { locale: 'en-US', id: id(random), features: ['COMMUNITY', 'NEWS', 'ANIMATED_ICON', 'INVITE_SPLASH', 'SOUNDBOARD', 'ROLE_ICONS'] }, entitlements: [], data: { type: 1, name: 'roll', id: id(random), options: [{ value: text(random, 12), type: 3, name: 'dice' }], resolved: { users: { [id(random)]: user(random) } } }, channel_id: id(random), channel: { type: 0, topic: text(random, 20), rate_limit_per_user: 0, position: 3, permissions: '2251799813685247', parent_id: id(random), nsfw: false, name: text(random, 1), last_message_id: id(random), id: id(random), guild_id: id(random), flags: 0 }, authorizing_integration_owners: { '0': id(random) }, attachment_size_limit: 10485760, application_id: id(random), app_permissions: '2251799813685247' };
+      return {
+        version: 1,
+        type: 2,
+        token: hash(random).repeat(8),
+        member: { user: user(random), ...member(random), permissions: '2251799813685247' },
+        locale: 'en-US',
+        id: id(random),
+        guild_locale: 'en-US',
+        guild_id: id(random),
+        guild: {
+          locale: 'en-US',
+          id: id(random),
+          features: ['COMMUNITY', 'NEWS', 'ANIMATED_ICON', 'INVITE_SPLASH', 'SOUNDBOARD', 'ROLE_ICONS'],
+        },
+        entitlements: [],
+        data: {
+          type: 1,
+          name: 'roll',
+          id: id(random),
+          options: [{ value: text(random, 12), type: 3, name: 'dice' }],
+          resolved: { users: { [id(random)]: user(random) } },
+        },
+        channel_id: id(random),
+        channel: {
+          type: 0,
+          topic: text(random, 20),
+          rate_limit_per_user: 0,
+          position: 3,
+          permissions: '2251799813685247',
+          parent_id: id(random),
+          nsfw: false,
+          name: text(random, 1),
+          last_message_id: id(random),
+          id: id(random),
+          guild_id: id(random),
+          flags: 0,
+        },
+        authorizing_integration_owners: { '0': id(random) },
+        attachment_size_limit: 10485760,
+        application_id: id(random),
+        app_permissions: '2251799813685247',
+      };
     case 'MESSAGE_DELETE':
       return { id: id(random), channel_id: id(random), guild_id: id(random) };
     default:
-      return { version: 1700000000000, type: 0, topic: text(random, 10), rate_limit_per_user: 0, position: 4, permission_overwrites: [], parent_id: id(random), nsfw: false, name: text(random, 2), last_message_id: id(random), id: id(random), guild_id: id(random), flags: 0 };
+      return {
+        version: 1700000000000,
+        type: 0,
+        topic: text(random, 10),
+        rate_limit_per_user: 0,
+        position: 4,
+        permission_overwrites: [],
+        parent_id: id(random),
+        nsfw: false,
+        name: text(random, 2),
+        last_message_id: id(random),
+        id: id(random),
+        guild_id: id(random),
+        flags: 0,
+      };
   }
 }

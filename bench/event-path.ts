@@ -9,7 +9,6 @@ import { installPeers, PEERS } from './peers.ts';
 import { cpuUs, median, pin, startPart, threadCpuUs } from './process.ts';
 import type { Figure } from './report.ts';
 
-
 const HERE = import.meta.dirname;
 const TOKEN = `${Buffer.from('100000000000000001').toString('base64url')}.bench.not-a-real-token-at-all`;
 
@@ -41,7 +40,12 @@ export async function measureEventPath(options: EventPathOptions): Promise<Figur
     { name: `event-path.${name}.holdfast`, value: median(holdfast), unit: 'µs CPU/event', all: holdfast },
     { name: `event-path.${name}.holdfast-fold`, value: median(folding), unit: 'µs CPU/event', all: folding },
     { name: `event-path.${name}.discordjs-ws`, value: median(peer), unit: 'µs CPU/event', all: peer },
-    { name: `event-path.${name}.ratio`, value: median(holdfast) / median(peer), unit: 'x', target: 'at most 0.6' },
+    {
+      name: `event-path.${name}.ratio`,
+      value: median(holdfast) / median(peer),
+      unit: 'x',
+      target: 'at most 0.6',
+    },
   ];
 }
 
@@ -49,7 +53,11 @@ async function measurePeer(options: EventPathOptions): Promise<number> {
   const server = startPart(path.join(HERE, 'replay-gateway.ts'), options, { core: SERVER_CORE });
   const { port } = await server.message<{ port: number }>('port');
   const expected = options.shards * options.eventsPerShard;
-  const peer = startPart(path.join(PEERS, 'djs-ws.mjs'), { port, shards: options.shards, token: TOKEN, expected }, { core: CLIENT_CORE });
+  const peer = startPart(
+    path.join(PEERS, 'djs-ws.mjs'),
+    { port, shards: options.shards, token: TOKEN, expected },
+    { core: CLIENT_CORE },
+  );
   try {
     await peer.message('ready');
     peer.send('go');
@@ -84,9 +92,18 @@ async function measureHoldfast(options: EventPathOptions): Promise<{ total: numb
   try {
     const pid = await holdfast.daemonPid();
     pin(pid, CLIENT_CORE);
-    sink = startPart(path.join(HERE, 'sink.ts'), { port: holdfast.port, shards: options.shards, token: TOKEN, expected }, { core: SERVER_CORE });
+    sink = startPart(
+      path.join(HERE, 'sink.ts'),
+      { port: holdfast.port, shards: options.shards, token: TOKEN, expected },
+      { core: SERVER_CORE },
+    );
     await sink.message('ready');
-    await waitFor('every shard live', async () => (await holdfast.status()).handlers.filter((handler) => handler.state === 'live').length === options.shards);
+    await waitFor(
+      'every shard live',
+      async () =>
+        (await holdfast.status()).handlers.filter((handler) => handler.state === 'live').length ===
+        options.shards,
+    );
     const before = cpuUs(pid);
     const foldBefore = foldUs(pid);
     server.send('go');

@@ -44,8 +44,14 @@ export interface Part {
 }
 
 /** Forks `file` with `options` as its one JSON argument. */
-export function startPart(file: string, options: unknown, settings: { core?: number; node?: string } = {}): Part {
-  const child = fork(file, [JSON.stringify(options)], { ...(settings.node ? { execPath: settings.node } : {}) });
+export function startPart(
+  file: string,
+  options: unknown,
+  settings: { core?: number; node?: string } = {},
+): Part {
+  const child = fork(file, [JSON.stringify(options)], {
+    ...(settings.node ? { execPath: settings.node } : {}),
+  });
   const messages: Array<Record<string, unknown>> = [];
   const waiting: Array<{ field: string; resolve: (message: Record<string, unknown>) => void }> = [];
   if (settings.core !== undefined && child.pid) pin(child.pid, settings.core);

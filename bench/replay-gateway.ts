@@ -4,7 +4,7 @@
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { frameOf, BINARY_FRAME } from '../src/downstream/frame.ts';
+import { BINARY_FRAME, frameOf } from '../src/downstream/frame.ts';
 import { createDeflater } from '../src/wire/compression.ts';
 import { createCorpus } from './corpus.ts';
 
@@ -28,7 +28,25 @@ const ready = frame(
     t: 'READY',
     s: 1,
     op: 0,
-    d: { v: 10, user: { id: BOT_ID, username: 'bench', discriminator: '0', bot: true, avatar: null, mfa_enabled: false }, guilds: [], session_id: 'bench-session', resume_gateway_url: 'ws://127.0.0.1:1', private_channels: [], application: { id: BOT_ID, flags: 0 }, shard: [0, options.shards], session_type: 'normal', _trace: [] },
+    d: {
+      v: 10,
+      user: {
+        id: BOT_ID,
+        username: 'bench',
+        discriminator: '0',
+        bot: true,
+        avatar: null,
+        mfa_enabled: false,
+      },
+      guilds: [],
+      session_id: 'bench-session',
+      resume_gateway_url: 'ws://127.0.0.1:1',
+      private_channels: [],
+      application: { id: BOT_ID, flags: 0 },
+      shard: [0, options.shards],
+      session_type: 'normal',
+      _trace: [],
+    },
   }),
 );
 let rawBytes = 0;
@@ -44,7 +62,12 @@ const server = http.createServer((_request, response) => {
   const body = JSON.stringify({
     url: `ws://127.0.0.1:${port}`,
     shards: options.shards,
-    session_start_limit: { total: 100_000, remaining: 100_000, reset_after: 0, max_concurrency: options.shards },
+    session_start_limit: {
+      total: 100_000,
+      remaining: 100_000,
+      reset_after: 0,
+      max_concurrency: options.shards,
+    },
   });
   response.writeHead(200, { 'content-type': 'application/json' }).end(body);
 });
@@ -83,8 +106,12 @@ function pace(): Promise<void> {
     let sent = 0;
     const total = options.eventsPerShard * connections.length;
     const tick = (): void => {
-      const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * options.eventsPerSecond));
-      for (; sent < due; sent++) connections[sent % connections.length]!.write(events[Math.floor(sent / connections.length)]!);
+      const due = Math.min(
+        total,
+        Math.floor(((performance.now() - startedAt) / 1000) * options.eventsPerSecond),
+      );
+      for (; sent < due; sent++)
+        connections[sent % connections.length]!.write(events[Math.floor(sent / connections.length)]!);
       if (sent === total) resolve();
       else setTimeout(tick, 1);
     };

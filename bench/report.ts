@@ -25,7 +25,9 @@ export function printFigures(figures: readonly Figure[], json: boolean): void {
   const width = Math.max(...figures.map((figure) => figure.name.length));
   for (const { name, value, unit, target, all } of figures) {
     const spread = all && all.length > 1 ? `  (${all.map((one) => one.toFixed(2)).join(', ')})` : '';
-    console.log(`${name.padEnd(width)}  ${value.toFixed(2).padStart(9)} ${unit}${target ? `  [${target}]` : ''}${spread}`);
+    console.log(
+      `${name.padEnd(width)}  ${value.toFixed(2).padStart(9)} ${unit}${target ? `  [${target}]` : ''}${spread}`,
+    );
   }
 }
 

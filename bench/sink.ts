@@ -3,23 +3,33 @@
 
 import * as net from 'node:net';
 
-const options = JSON.parse(process.argv[2] ?? '{}') as { port: number; shards: number; token: string; expected: number };
+const options = JSON.parse(process.argv[2] ?? '{}') as {
+  port: number;
+  shards: number;
+  token: string;
+  expected: number;
+};
 
 let ready = 0;
 let received = 0;
 
 function mask(opcode: number, payload: Buffer): Buffer {
-  const header = payload.length < 126 ? Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]) : Buffer.from([0x80 | opcode, 0x80 | 126, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0]);
+  const header =
+    payload.length < 126
+      ? Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0])
+      : Buffer.from([0x80 | opcode, 0x80 | 126, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0]);
   return Buffer.concat([header, payload]);
 }
 
 function connect(shard: number): void {
   const socket = net.connect(options.port, '127.0.0.1');
   socket.setNoDelay(true);
-  socket.write('GET /?v=10&encoding=json HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n');
+  socket.write(
+    'GET /?v=10&encoding=json HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+  );
   let upgraded = false;
   let isReady = false;
-  let kept = Buffer.alloc(0);
+  let kept: Buffer = Buffer.alloc(0);
   /** Payload bytes of the current frame that are still to come; the frame was counted already. */
   let skip = 0;
   const onFrame = (opcode: number, payload: Buffer): void => {
@@ -29,7 +39,7 @@ function connect(shard: number): void {
       if (++ready === options.shards) process.send?.({ ready });
     } else if (opcode === 1 && isReady && ++received === options.expected) process.send?.({ done: received });
   };
-  socket.on('data', (data) => {
+  socket.on('data', (data: Buffer) => {
     if (skip >= data.length) {
       skip -= data.length;
       return;
@@ -39,10 +49,16 @@ function connect(shard: number): void {
     kept = Buffer.alloc(0);
     if (!upgraded) {
       const end = chunk.indexOf('\r\n\r\n');
-      if (end < 0) return void (kept = chunk);
+      if (end < 0) {
+        kept = chunk;
+        return;
+      }
       upgraded = true;
       chunk = chunk.subarray(end + 4);
-      const identify = { op: 2, d: { token: options.token, properties: {}, intents: 0, shard: [shard, options.shards] } };
+      const identify = {
+        op: 2,
+        d: { token: options.token, properties: {}, intents: 0, shard: [shard, options.shards] },
+      };
       socket.write(mask(1, Buffer.from(JSON.stringify(identify))));
     }
     let at = 0;

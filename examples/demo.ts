@@ -5,8 +5,16 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Sim, startSim } from '../sim/sim.ts';
-import { type Dispatched, judge, type Verdict } from '../sim/verdict.ts';
-import { type BotProcess, createBot, freePort, type HoldfastProcess, startHoldfast, waitFor } from '../test/processes.ts';
+import { judge, type Verdict } from '../sim/verdict.ts';
+import {
+  type BotProcess,
+  createBot,
+  freePort,
+  type HoldfastProcess,
+  startHoldfast,
+  truthOf,
+  waitFor,
+} from '../test/processes.ts';
 
 const SHARDS = 2;
 const GUILDS = 6;
@@ -39,10 +47,6 @@ function counts(sim: Sim): Counts {
   return { identifies, resumes: resumes.ok, dispatched };
 }
 
-function truthOf(sim: Sim): Dispatched[] {
-  return sim.truth.since(0).rows.filter((row) => row.kind === 'dispatch') as unknown as Dispatched[];
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until the handler has proven everything there is. */
@@ -67,7 +71,9 @@ async function play(sim: Sim, holdfast: HoldfastProcess, bot: BotProcess): Promi
   let kills = 0;
   bot.start();
   await waitFor('the bot to be ready', () => bot.isReady());
-  tell(`the bot is ready: ${GUILDS} guilds on ${SHARDS} shards, ${counts(sim).identifies} IDENTIFYs spent. These must be the last.`);
+  tell(
+    `the bot is ready: ${GUILDS} guilds on ${SHARDS} shards, ${counts(sim).identifies} IDENTIFYs spent. These must be the last.`,
+  );
   sim.control.crowd.start({ eventsPerSecond: EVENTS_PER_SECOND });
   tell(`people begin to talk, react ✂, and roll dice: ${EVENTS_PER_SECOND} events a second`);
   await pause(3_000);
@@ -82,7 +88,9 @@ async function play(sim: Sim, holdfast: HoldfastProcess, bot: BotProcess): Promi
   const killedAt = Date.now();
   await holdfast.killDaemon();
   await waitFor('every session to be resumed', () => counts(sim).resumes >= before + SHARDS);
-  tell(`every session was resumed ${((Date.now() - killedAt) / 1000).toFixed(1)} s later; the bot's own connections waited at the listener`);
+  tell(
+    `every session was resumed ${((Date.now() - killedAt) / 1000).toFixed(1)} s later; the bot's own connections waited at the listener`,
+  );
   await pause(3_000);
 
   strike('Discord cuts every socket');
@@ -111,7 +119,15 @@ function report(sim: Sim, verdict: Verdict, kills: number): boolean {
   const { findings, ...numbers } = verdict;
   if (json) {
     for (const finding of findings) console.error(finding);
-    console.log(JSON.stringify({ ok: good, identifies, resumes, ...numbers, seconds: Math.round((Date.now() - startedAt) / 100) / 10 }));
+    console.log(
+      JSON.stringify({
+        ok: good,
+        identifies,
+        resumes,
+        ...numbers,
+        seconds: Math.round((Date.now() - startedAt) / 100) / 10,
+      }),
+    );
     return good;
   }
   console.log(`
@@ -126,13 +142,23 @@ function report(sim: Sim, verdict: Verdict, kills: number): boolean {
   IDENTIFYs                ${identifies} (${SHARDS} shards started once)
 `);
   for (const finding of findings) console.log(`  ! ${finding}`);
-  console.log(good ? '  Nothing was lost, nothing doubled, and no IDENTIFY spent beyond the first start.\n' : '  This is not what Holdfast promises. Please report it with the output above.\n');
+  console.log(
+    good
+      ? '  Nothing was lost, nothing doubled, and no IDENTIFY spent beyond the first start.\n'
+      : '  This is not what Holdfast promises. Please report it with the output above.\n',
+  );
   return good;
 }
 
 async function main(): Promise<boolean> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-demo-'));
-  const sim = await startSim({ shards: SHARDS, guilds: GUILDS, maxConcurrency: SHARDS, identifyIntervalMs: 500, seed: 7 });
+  const sim = await startSim({
+    shards: SHARDS,
+    guilds: GUILDS,
+    maxConcurrency: SHARDS,
+    identifyIntervalMs: 500,
+    seed: 7,
+  });
   tell(`a simulated Discord runs on port ${sim.port}`);
   const holdfast = startHoldfast({
     api: `${sim.restUrl}/api`,
@@ -143,7 +169,12 @@ async function main(): Promise<boolean> {
   });
   const bot = createBot({ api: holdfast.api, token: sim.token, witnessFile: path.join(folder, 'witness') });
   const alarm = setTimeout(() => {
-    console.error('the demo took too long; what Holdfast said last:\n', holdfast.parent().output().slice(-4_000), '\nand the bot:\n', bot.running()?.output().slice(-2_000));
+    console.error(
+      'the demo took too long; what Holdfast said last:\n',
+      holdfast.parent().output().slice(-4_000),
+      '\nand the bot:\n',
+      bot.running()?.output().slice(-2_000),
+    );
     process.exit(1);
   }, DEMO_MS_MAX);
   try {

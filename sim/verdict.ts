@@ -52,8 +52,21 @@ const POSITIONS: ReadonlySet<string> = new Set(['READY', 'RESUMED']);
 const FINDINGS_MAX = 20;
 
 /** Judges one handler. Events from before its first snapshot are not owed to it. */
-export function judge(truth: readonly Dispatched[], witnessed: readonly Witnessed[], redelivered: readonly Redelivered[]): Verdict {
-  const verdict: Verdict = { dispatched: 0, delivered: 0, expired: 0, in_doubt: 0, lost: 0, duplicated: 0, reordered: 0, findings: [] };
+export function judge(
+  truth: readonly Dispatched[],
+  witnessed: readonly Witnessed[],
+  redelivered: readonly Redelivered[],
+): Verdict {
+  const verdict: Verdict = {
+    dispatched: 0,
+    delivered: 0,
+    expired: 0,
+    in_doubt: 0,
+    lost: 0,
+    duplicated: 0,
+    reordered: 0,
+    findings: [],
+  };
   const find = (text: string): void => {
     if (verdict.findings.length < FINDINGS_MAX) verdict.findings.push(text);
   };
@@ -109,10 +122,13 @@ function judgeShard(
     if (event.s <= start || POSITIONS.has(event.t)) continue;
     verdict.dispatched++;
     if (received.has(event.s)) verdict.delivered++;
-    else if (EXPIRING.has(event.t) && nextReceipt(order, event.s) - event.time >= EXPIRES_AFTER_MS) verdict.expired++;
+    else if (EXPIRING.has(event.t) && nextReceipt(order, event.s) - event.time >= EXPIRES_AFTER_MS)
+      verdict.expired++;
     else {
       verdict.lost++;
-      find(`shard ${event.shard}: ${event.t} s=${event.s} of ${new Date(event.time).toISOString()} was never received`);
+      find(
+        `shard ${event.shard}: ${event.t} s=${event.s} of ${new Date(event.time).toISOString()} was never received`,
+      );
     }
   }
 }
@@ -121,7 +137,8 @@ function judgeShard(
 function firstPosition(witnessed: readonly Witnessed[]): number {
   const ready = witnessed.findIndex((event) => event.t === 'READY');
   let position = witnessed[ready]?.s ?? 0;
-  for (let index = ready + 1; index < witnessed.length && inSnapshot(witnessed, index); index++) position = witnessed[index]!.s;
+  for (let index = ready + 1; index < witnessed.length && inSnapshot(witnessed, index); index++)
+    position = witnessed[index]!.s;
   return position;
 }
 
@@ -129,7 +146,13 @@ function firstPosition(witnessed: readonly Witnessed[]): number {
 function inSnapshot(witnessed: readonly Witnessed[], index: number): boolean {
   const isGuild = (t: string): boolean => t === 'GUILD_CREATE' || t === 'GUILD_DELETE';
   let at = index;
-  while (at > 0 && isGuild(witnessed[at]!.t) && witnessed[at]!.s === witnessed[at - 1]!.s + 1 && witnessed[at - 1]!.run === witnessed[at]!.run) at--;
+  while (
+    at > 0 &&
+    isGuild(witnessed[at]!.t) &&
+    witnessed[at]!.s === witnessed[at - 1]!.s + 1 &&
+    witnessed[at - 1]!.run === witnessed[at]!.run
+  )
+    at--;
   const ready = witnessed[at];
   return ready?.t === 'READY' && at < index && index - at <= (ready.guilds ?? 0);
 }

@@ -36,22 +36,26 @@ export function runDaemon(config: Config, listenFd: number | undefined): Promise
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     process.on('disconnect', () => {
-      log.warn('parent.lost', {}, 'the parent is gone and with it the listener: the daemon ends, sessions stay resumable');
+      log.warn(
+        'parent.lost',
+        {},
+        'the parent is gone and with it the listener: the daemon ends, sessions stay resumable',
+      );
       void stop();
     });
 
-    startDaemon({ config, log, onEnd: (error) => resolve(error ? error.exit : 0) }).then(
-      async (started) => {
+    startDaemon({ config, log, onEnd: (error) => resolve(error ? error.exit : 0) })
+      .then(async (started) => {
         daemon = started;
         if (listenFd !== undefined) await started.listen({ fd: listenFd });
         for (const socket of early.splice(0)) started.accept(socket);
         process.send?.('ready');
-      },
-    ).catch((error: unknown) => {
-      if (!(error instanceof OperatingError)) throw error;
-      log.error('daemon.failed', { code: error.code }, `${error.message} → ${error.remedy}`);
-      resolve(error.exit);
-    });
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof OperatingError)) throw error;
+        log.error('daemon.failed', { code: error.code }, `${error.message} → ${error.remedy}`);
+        resolve(error.exit);
+      });
   });
 }
 

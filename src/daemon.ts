@@ -5,6 +5,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import * as path from 'node:path';
 import { createAdmin } from './admin/admin.ts';
+import { takeReidentifyRequest } from './admin/reidentify-request.ts';
 import { type Clock, sleep, systemClock } from './base/clock.ts';
 import { OperatingError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
@@ -67,6 +68,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let lock = await takeLock(config.stateDir, clock);
 
   const table = openSessionTable(openFile<SessionRow>(files.sessions));
+  if (takeReidentifyRequest(config.stateDir)) table.reset();
   const stored = table.layout();
   if (stored && stored.botId !== config.botId) {
     throw new OperatingError(
@@ -80,6 +82,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     log,
     spacingMs: config.identifySpacingMs,
     floor: config.identifyFloor,
+    askBudget: () => askSooner(),
   });
 
   const journal = openJournal({
@@ -109,6 +112,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let fleet: Fleet | undefined;
   let proposedIntents: number | undefined;
   let ending = false;
+  /** Asks /gateway/bot now instead of when its turn comes. */
+  let askSooner = (): void => undefined;
   const token = (): string => config.token.reveal();
   const handlerOf = createTokenCheck(token());
 
@@ -163,7 +168,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ledger.recreate(openFile<LedgerRow>(files.ledger));
       journal.recreate();
       upkeep.checkpoint();
-      admin.reopen();
+      void admin.reopen();
     },
   });
 
@@ -174,7 +179,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const intents = config.intents === 'auto' ? proposedIntents : config.intents;
     if (shardCount === undefined || intents === undefined) return;
     table.decide({ shardCount, intents, largeThreshold: config.largeThreshold, botId: config.botId });
-    log.info('layout.decided', { shardCount, intents }, 'shard count and intents are fixed with the sessions from now on');
+    log.info(
+      'layout.decided',
+      { shardCount, intents },
+      'shard count and intents are fixed with the sessions from now on',
+    );
     startFleet();
     downstream.layoutChanged();
   };
@@ -209,31 +218,42 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     let delay = GATEWAY_BOT_RETRY_MS;
     while (!ending) {
       try {
+        const askedAtMs = clock.monotonic();
         gatewayBot = await fetchGatewayBot(config.api, token(), USER_AGENT);
-        ledger.updateBudget(gatewayBot);
+        ledger.updateBudget(gatewayBot, askedAtMs);
         decideLayout();
         delay = GATEWAY_BOT_MS;
       } catch (error) {
         if (!(error instanceof OperatingError)) throw error;
         if (error.code === 'TOKEN_REJECTED') return void end(error);
-        log.warn('gateway-bot.failed', {}, `${error.message}; ${gatewayBot ? 'the last answer stays in use' : 'no IDENTIFY leaves before Discord has told the budget'}`);
+        log.warn(
+          'gateway-bot.failed',
+          {},
+          `${error.message}; ${gatewayBot ? 'the last answer stays in use' : 'no IDENTIFY leaves before Discord has told the budget'}`,
+        );
         delay = GATEWAY_BOT_RETRY_MS;
       }
-      await sleep(clock, delay, stopped.signal).catch(() => undefined);
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(delay, resolve);
+        askSooner = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
     }
   };
 
-  const stopped = new AbortController();
   const stop = async (): Promise<void> => {
     if (ending) return;
     ending = true;
-    stopped.abort(new Error('stopping'));
+    askSooner();
     upkeep.stop();
     await Promise.all([downstream.close(), fleet?.stop()]);
     journal.flush();
     journal.syncNow();
     upkeep.checkpoint();
     await Promise.all([state.close(), admin.close()]);
+    ledger.close();
     journal.close();
     lock.release();
   };
@@ -248,7 +268,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const admin = await createAdmin({
     stateDir: config.stateDir,
     log,
-    status: createStatus({ config, clock, startedAt, journal, state, ledger, downstream, cursors, fleet: () => fleet, layout: () => table.layout() }),
+    status: createStatus({
+      config,
+      clock,
+      startedAt,
+      journal,
+      state,
+      ledger,
+      downstream,
+      cursors,
+      fleet: () => fleet,
+      layout: () => table.layout(),
+    }),
     actions: {
       async reidentify() {
         const shards = table.layout()?.shardCount ?? 0;
@@ -269,7 +300,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     accept: (socket) => downstream.accept(socket),
     listen: (where) =>
       new Promise((resolve, reject) => {
-        downstream.server.once('error', (error) => reject(new OperatingError('LISTEN_FAILED', (error as Error).message, { cause: error })));
+        downstream.server.once('error', (error) =>
+          reject(new OperatingError('LISTEN_FAILED', (error as Error).message, { cause: error })),
+        );
         downstream.server.listen(where, () => {
           const address = downstream.server.address();
           resolve(typeof address === 'object' && address ? address.port : 0);
@@ -300,7 +333,8 @@ async function takeLock(stateDir: string, clock: Clock): Promise<FolderLock> {
     try {
       return lockFolder(stateDir, holder());
     } catch (error) {
-      if (!(error instanceof OperatingError) || error.code !== 'STATE_LOCKED' || clock.monotonic() > until) throw error;
+      if (!(error instanceof OperatingError) || error.code !== 'STATE_LOCKED' || clock.monotonic() > until)
+        throw error;
       await sleep(clock, 50);
     }
   }
@@ -316,9 +350,15 @@ function createTokenCheck(token: string): (candidate: string) => string | undefi
 /** A setting that differs from what the sessions were made with changes nothing until the operator says so. */
 function warnOfDrift(layout: { shardCount: number; intents: number }, config: Config, log: Log): void {
   const drift: string[] = [];
-  if (config.shards !== 'auto' && config.shards !== layout.shardCount) drift.push(`shards ${layout.shardCount} → ${config.shards}`);
-  if (config.intents !== 'auto' && config.intents !== layout.intents) drift.push(`intents ${layout.intents} → ${config.intents}`);
+  if (config.shards !== 'auto' && config.shards !== layout.shardCount)
+    drift.push(`shards ${layout.shardCount} → ${config.shards}`);
+  if (config.intents !== 'auto' && config.intents !== layout.intents)
+    drift.push(`intents ${layout.intents} → ${config.intents}`);
   if (drift.length === 0) return;
   const price = config.shards === 'auto' ? layout.shardCount : config.shards;
-  log.warn('layout.drift', { drift }, `the settings ask for ${drift.join(' and ')}, the sessions were made otherwise and go on; \`holdfast reidentify --yes\` changes them for ${price} IDENTIFYs`);
+  log.warn(
+    'layout.drift',
+    { drift },
+    `the settings ask for ${drift.join(' and ')}, the sessions were made otherwise and go on; \`holdfast reidentify --yes\` changes them for ${price} IDENTIFYs`,
+  );
 }

@@ -7,8 +7,8 @@ import type { Log } from './base/log.ts';
 import type { Random } from './base/random.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Ledger } from './ledger/ledger.ts';
-import type { FixedLayout, SessionTable, StoredSession } from './session/session-table.ts';
 import { createSession, type Session, type ShardStatus } from './session/session.ts';
+import type { FixedLayout, SessionTable, StoredSession } from './session/session-table.ts';
 import { dialUpstream } from './upstream/socket.ts';
 import type { Transport } from './wire/compression.ts';
 import { EVENT } from './wire/event-type.ts';
@@ -66,7 +66,11 @@ export function createFleet(options: FleetOptions): Fleet {
       shardCount: layout.shardCount,
       intents: layout.intents,
       largeThreshold: layout.largeThreshold,
-      stored: stored && { sessionId: stored.sessionId, resumeUrl: stored.resumeUrl, transport: stored.transport },
+      stored: stored && {
+        sessionId: stored.sessionId,
+        resumeUrl: stored.resumeUrl,
+        transport: stored.transport,
+      },
       transport: options.transport,
       token: options.token,
       gatewayUrl: options.gatewayUrl,
@@ -89,9 +93,16 @@ export function createFleet(options: FleetOptions): Fleet {
           beginning = undefined;
         }
       },
-      onSessionLost(reason) {
-        log.info('session.lost', { shard, reason });
+      onSessionLost(reason, cause) {
+        log.info('session.lost', { shard, reason }, cause);
         guard('session.lost', () => table.lose(shard));
+      },
+      onGap(from, to) {
+        log.warn(
+          'shard.gap',
+          { shard, from, to, missing: to - from + 1 },
+          'Discord did not send these events, not even after a RESUME; handlers re-sync',
+        );
       },
       onFatal: options.onFatal,
     });
@@ -109,7 +120,11 @@ export function createFleet(options: FleetOptions): Fleet {
     try {
       write();
     } catch (error) {
-      log.error('session-table.failing', { what, message: (error as Error).message }, 'the sessions file cannot be written; a crash now would cost IDENTIFYs');
+      log.error(
+        'session-table.failing',
+        { what, message: (error as Error).message },
+        'the sessions file cannot be written; a crash now would cost IDENTIFYs',
+      );
     }
   };
 
@@ -123,7 +138,11 @@ export function createFleet(options: FleetOptions): Fleet {
       const seed = table.tip(shard);
       const s = seed && seed[1] === stored.epoch ? seed[2] : 1;
       journal.seed(shard, { epoch: stored.epoch, s });
-      log.warn('session.seeded', { shard, s }, 'the journal does not know this session; it is resumed from the last checkpoint');
+      log.warn(
+        'session.seeded',
+        { shard, s },
+        'the journal does not know this session; it is resumed from the last checkpoint',
+      );
     }
     return stored;
   };
@@ -136,7 +155,13 @@ export function createFleet(options: FleetOptions): Fleet {
         const ready = JSON.parse(buffer.toString('utf8', header.payloadStart, header.payloadEnd)) as {
           d: { session_id: string; resume_gateway_url: string };
         };
-        found = { shard, epoch, sessionId: ready.d.session_id, resumeUrl: ready.d.resume_gateway_url, transport: options.transport };
+        found = {
+          shard,
+          epoch,
+          sessionId: ready.d.session_id,
+          resumeUrl: ready.d.resume_gateway_url,
+          transport: options.transport,
+        };
       }
       return false;
     });
@@ -169,7 +194,11 @@ export function createFleet(options: FleetOptions): Fleet {
     stateLost(shard) {
       if (lostAt.get(shard) === epochs[shard]) return;
       lostAt.set(shard, epochs[shard]!);
-      log.warn('state.lost', { shard }, 'what a fresh IDENTIFY must be told is gone for this shard; one IDENTIFY is paid to get it again');
+      log.warn(
+        'state.lost',
+        { shard },
+        'what a fresh IDENTIFY must be told is gone for this shard; one IDENTIFY is paid to get it again',
+      );
       sessions[shard]?.forget('state-lost');
     },
     statuses: () => sessions.map((session) => session.status()),

@@ -38,7 +38,8 @@ export function createStatus(options: StatusOptions): () => Status {
     const { config, clock, downstream, journal, ledger } = options;
     const shards = options.fleet()?.statuses() ?? [];
     const tallies = [...downstream.tallies()];
-    const sum = (read: (tally: Tally) => number): number => tallies.reduce((total, entry) => total + read(entry.tally), 0);
+    const sum = (read: (tally: Tally) => number): number =>
+      tallies.reduce((total, entry) => total + read(entry.tally), 0);
     const journalReport = reportJournal(options, rate());
     const ledgerStatus = ledger.status();
     const warnings = warningsOf(options, journalReport);
@@ -48,18 +49,20 @@ export function createStatus(options: StatusOptions): () => Status {
       since: options.startedAt,
       bot: { id: config.botId },
       layout: options.layout() ?? null,
-      shards: shards.map((shard): ShardReport => ({
-        id: shard.shard,
-        phase: shard.phase,
-        sessionAgeMs: shard.sessionAgeMs,
-        s: journal.tip(shard.shard).s,
-        epoch: options.fleet()?.epoch(shard.shard) ?? 0,
-        resumes: shard.resumes,
-        identifies: shard.identifies,
-        reconnects: shard.reconnects,
-        latencyMs: shard.latencyMs,
-        lastEventAgeMs: shard.lastEventAgeMs,
-      })),
+      shards: shards.map(
+        (shard): ShardReport => ({
+          id: shard.shard,
+          phase: shard.phase,
+          sessionAgeMs: shard.sessionSince === null ? null : Math.max(0, clock.now() - shard.sessionSince),
+          s: journal.tip(shard.shard).s,
+          epoch: options.fleet()?.epoch(shard.shard) ?? 0,
+          resumes: shard.resumes,
+          identifies: shard.identifies,
+          reconnects: Object.values(shard.ended).reduce((total, count) => total + count, 0),
+          latencyMs: shard.latencyMs,
+          lastEventAgeMs: shard.lastDispatchAgeMs,
+        }),
+      ),
       ledger: {
         total: ledgerStatus.total,
         remaining: ledgerStatus.remaining,
@@ -105,7 +108,8 @@ function createRate(clock: Clock, journal: Journal): () => number {
 function reportJournal(options: StatusOptions, bytesPerSecond: number): JournalReport {
   const { config, clock, journal } = options;
   const stats = journal.stats();
-  const byBytes = bytesPerSecond > 0 ? config.journalMaxBytes / bytesPerSecond / 60 : Number.POSITIVE_INFINITY;
+  const byBytes =
+    bytesPerSecond > 0 ? config.journalMaxBytes / bytesPerSecond / 60 : Number.POSITIVE_INFINITY;
   return {
     bytes: stats.bytes,
     segments: stats.segments,
@@ -137,17 +141,36 @@ function reportHandlers(
   journal: Journal,
 ): HandlerReport[] {
   const rows = new Map<string, HandlerReport>();
-  const row = (name: string, shard: number, state: HandlerReport['state'], lag: number, intents: number): void => {
-    const tally = tallies.find((entry) => entry.name === name && entry.shard === shard)?.tally ?? createTally();
+  const row = (
+    name: string,
+    shard: number,
+    state: HandlerReport['state'],
+    lag: number,
+    intents: number,
+  ): void => {
+    const tally =
+      tallies.find((entry) => entry.name === name && entry.shard === shard)?.tally ?? createTally();
     const { delivered, filtered, expired, inDoubt, lost } = tally;
-    rows.set(`${shard}/${name}/${state === 'parked'}`, { name, shard, state, lag, delivered, filtered, expired, inDoubt, lost, intents });
+    rows.set(`${shard}/${name}/${state === 'parked'}`, {
+      name,
+      shard,
+      state,
+      lag,
+      delivered,
+      filtered,
+      expired,
+      inDoubt,
+      lost,
+      intents,
+    });
   };
   for (const cursor of cursors.all()) {
     const tip = journal.tip(cursor.shard);
     const lag = tip.epoch === cursor.proven.epoch ? Math.max(0, tip.s - cursor.proven.s) : tip.s;
     row(cursor.name, cursor.shard, 'away', lag, 0);
   }
-  for (const link of links) if (link.shard >= 0) row(link.name, link.shard, LINK_STATES[link.phase], link.lag, link.intents);
+  for (const link of links)
+    if (link.shard >= 0) row(link.name, link.shard, LINK_STATES[link.phase], link.lag, link.intents);
   return [...rows.values()].sort((a, b) => a.name.localeCompare(b.name) || a.shard - b.shard);
 }
 
@@ -155,13 +178,19 @@ function warningsOf(options: StatusOptions, journal: JournalReport): string[] {
   const warnings: string[] = [];
   const layout = options.layout();
   if (!layout) {
-    warnings.push('shard count and intents are not decided yet: no handler has identified, or Discord has not answered /gateway/bot');
+    warnings.push(
+      'shard count and intents are not decided yet: no handler has identified, or Discord has not answered /gateway/bot',
+    );
   }
   if (journal.windowMinutes !== null && journal.windowMinutes < WINDOW_MINUTES_MIN) {
-    warnings.push(`a handler may be away for only ${journal.windowMinutes} minutes at the current rate; raise journal.max_bytes`);
+    warnings.push(
+      `a handler may be away for only ${journal.windowMinutes} minutes at the current rate; raise journal.max_bytes`,
+    );
   }
   if (journal.condition !== 'sound') {
-    warnings.push(`the journal cannot be written (${journal.pendingBytes} bytes wait in memory): free space on the disk of ${options.config.stateDir}`);
+    warnings.push(
+      `the journal cannot be written (${journal.pendingBytes} bytes wait in memory): free space on the disk of ${options.config.stateDir}`,
+    );
   }
   return warnings;
 }

@@ -5,7 +5,12 @@ import type { Clock, Timer } from './base/clock.ts';
 import type { Log } from './base/log.ts';
 import type { Cursor, Cursors } from './downstream/cursors.ts';
 import type { Journal } from './journal/journal.ts';
-import { compareLogPositions, comparePositions, type LogPosition, type Position } from './journal/position.ts';
+import {
+  compareLogPositions,
+  comparePositions,
+  type LogPosition,
+  type Position,
+} from './journal/position.ts';
 import type { SessionTable, StoredTip } from './session/session-table.ts';
 import type { State } from './state/state.ts';
 import type { FolderLock } from './store/lock.ts';
@@ -96,7 +101,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     for (let shard = 0; shard < options.shardCount(); shard++) {
       const tip = journal.tip(shard);
       const known = table.tip(shard);
-      if (tip.epoch > 0 && (known?.[1] !== tip.epoch || known[2] !== tip.s)) tips.push([shard, tip.epoch, tip.s]);
+      if (tip.epoch > 0 && (known?.[1] !== tip.epoch || known[2] !== tip.s))
+        tips.push([shard, tip.epoch, tip.s]);
     }
     if (tips.length > 0) table.checkpoint(tips);
   };

@@ -5,7 +5,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as path from 'node:path';
-import type { Redelivered, Witnessed } from '../sim/verdict.ts';
+import type { Sim } from '../sim/sim.ts';
+import type { Dispatched, Redelivered, Witnessed } from '../sim/verdict.ts';
 import { callAdmin } from '../src/admin/client.ts';
 import type { Status } from '../src/admin/status.ts';
 
@@ -25,8 +26,17 @@ export interface Running {
   kill(signal?: NodeJS.Signals): void;
 }
 
-function run(file: string, arguments_: string[], environment: NodeJS.ProcessEnv, onLine?: (line: string) => void): Running {
-  const child = spawn(file, arguments_, { cwd: ROOT, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+function run(
+  file: string,
+  arguments_: string[],
+  environment: NodeJS.ProcessEnv,
+  onLine?: (line: string) => void,
+): Running {
+  const child = spawn(file, arguments_, {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   let rest = '';
   const take = (chunk: Buffer): void => {
@@ -108,10 +118,17 @@ export function startHoldfast(setup: HoldfastSetup): HoldfastProcess {
     redelivered: () =>
       lines
         .filter((line) => line.event === 'handler.redelivered')
-        .map((line) => ({ shard: line['shard'] as number, after: line['after'] as number, upTo: line['upTo'] as number })),
+        .map((line) => ({
+          shard: line['shard'] as number,
+          after: line['after'] as number,
+          upTo: line['upTo'] as number,
+        })),
     status,
     async daemonPid() {
-      return (await waitFor('a daemon that answers', async () => (await status().catch(() => undefined))?.pid)) as number;
+      return (await waitFor(
+        'a daemon that answers',
+        async () => (await status().catch(() => undefined))?.pid,
+      )) as number;
     },
     async killDaemon() {
       process.kill(await holdfast.daemonPid(), 'SIGKILL');
@@ -168,8 +185,17 @@ export function createBot(options: { api: string; token: string; witnessFile: st
   };
 }
 
+/** What the simulator dispatched, for the judge. */
+export function truthOf(sim: Sim): Dispatched[] {
+  return sim.truth.since(0).rows.filter((row) => row.kind === 'dispatch') as Dispatched[];
+}
+
 /** Polls until `attempt` gives a truthy value; throws naming what was waited for. */
-export async function waitFor<T>(what: string, attempt: () => T | Promise<T>, timeoutMs = 30_000): Promise<NonNullable<T>> {
+export async function waitFor<T>(
+  what: string,
+  attempt: () => T | Promise<T>,
+  timeoutMs = 30_000,
+): Promise<NonNullable<T>> {
   const until = Date.now() + timeoutMs;
   for (;;) {
     const value = await attempt();

@@ -25,7 +25,9 @@ client.on(Events.InteractionCreate, async (interaction) => {
   if (!interaction.isChatInputCommand() || interaction.commandName !== 'roll') return;
   const text = interaction.options.getString('dice') ?? '1d6';
   const dice = roll(text);
-  const answer = dice ? `${text}: ${dice.join(' + ')} = ${dice.reduce((a, b) => a + b, 0)}` : `"${text}" is no dice, try 3d6`;
+  const answer = dice
+    ? `${text}: ${dice.join(' + ')} = ${dice.reduce((a, b) => a + b, 0)}`
+    : `"${text}" is no dice, try 3d6`;
   // An interaction that came while the bot was being restarted may be too old to answer: nothing to be done.
   await interaction.reply(answer).catch((error) => console.error(`reply failed: ${error.message}`));
 });
@@ -47,10 +49,14 @@ client.once(Events.ClientReady, async () => {
       options: [{ type: 3, name: 'dice', description: 'such as 3d6', required: true }],
     },
   ]);
-  console.log(`ready as ${client.user.tag} in ${client.guilds.cache.size} guilds on ${client.ws.shards.size} shards`);
+  console.log(
+    `ready as ${client.user.tag} in ${client.guilds.cache.size} guilds on ${client.ws.shards.size} shards`,
+  );
 });
 
-client.on(Events.ShardResume, (shard, replayed) => console.log(`shard ${shard} resumed, ${replayed} events replayed`));
+client.on(Events.ShardResume, (shard, replayed) =>
+  console.log(`shard ${shard} resumed, ${replayed} events replayed`),
+);
 client.on(Events.Error, (error) => console.error(error.message));
 
 process.on('SIGTERM', async () => {

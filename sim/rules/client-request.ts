@@ -1,9 +1,9 @@
 // What a client asks for on a live session: presence, voice, members, sounds, channel info (ops 3, 4, 5, 8, 31, 43;
 // protocol reference 6.3 to 6.5). Answers go to the asking session only; voice states go to all.
 
+import type { Random } from '../../src/base/random.ts';
 import { INTENTS } from '../../src/wire/intents.ts';
 import { OP } from '../../src/wire/opcode.ts';
-import type { Random } from '../../src/base/random.ts';
 import type { Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { FanOut } from './fan-out.ts';
@@ -21,8 +21,8 @@ import {
 } from './payload.ts';
 import type { Session } from './session.ts';
 import type { Timers } from './timers.ts';
-import { CHANNEL, type Place } from './world/place.ts';
 import { sound } from './world/guild.ts';
+import { CHANNEL, type Place } from './world/place.ts';
 import { voiceState, type Who, type World } from './world/world.ts';
 
 export interface ClientRequestContext {
@@ -76,8 +76,8 @@ export function createClientRequests(context: ClientRequestContext): ClientReque
     if (!place) return;
     const { channelId } = update;
     if (channelId !== null && world.channel(channelId)?.channel['type'] !== CHANNEL.voice) return;
-    let joined = voiceOf.get(session);
-    if (!joined) voiceOf.set(session, (joined = new Set()));
+    const joined = voiceOf.get(session) ?? new Set();
+    voiceOf.set(session, joined);
     if (channelId === null && !joined.has(place)) return;
     setVoice(session, place, update);
     if (channelId === null) return void joined.delete(place);
@@ -172,7 +172,10 @@ function memberChunks(world: World, place: Place, request: MemberRequest, intent
     }
   } else {
     const prefix = request.query.toLowerCase();
-    const most = prefix === '' && request.limit === 0 ? Infinity : Math.min(PREFIX_RESULTS_MAX, request.limit || PREFIX_RESULTS_MAX);
+    const most =
+      prefix === '' && request.limit === 0
+        ? Infinity
+        : Math.min(PREFIX_RESULTS_MAX, request.limit || PREFIX_RESULTS_MAX);
     for (let n = -1; n < world.memberNumbers(place) && found.length < most; n++) {
       const who = { place, n };
       if (prefix !== '' && !String(world.user(who)['username']).toLowerCase().startsWith(prefix)) continue;

@@ -4,7 +4,7 @@
 
 import type { Random } from '../../src/base/random.ts';
 import { OP } from '../../src/wire/opcode.ts';
-import { clientEndsSession, CLOSE_REASONS, endsSession } from './close.ts';
+import { CLOSE_REASONS, clientEndsSession, endsSession } from './close.ts';
 import { type Counters, countBy } from './counters.ts';
 import type { Faults } from './faults.ts';
 import type { RuleOptions } from './options.ts';

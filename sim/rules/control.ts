@@ -2,24 +2,24 @@
 // lever takes one plain object and returns a plain value, so that the same table serves in process and over HTTP.
 
 import { OP } from '../../src/wire/opcode.ts';
+import type { Account } from './account.ts';
 import type { GuildActs } from './acts/guild-acts.ts';
 import type { InteractionActs } from './acts/interaction-acts.ts';
 import { type MessageActs, type Room, textRoom } from './acts/message-acts.ts';
-import type { Account } from './account.ts';
 import type { Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { Crowd, CrowdMix } from './crowd.ts';
 import type { CountedFault, DelayedMoment, Faults } from './faults.ts';
 import type { Fields, Part } from './json.ts';
 import type { RuleOptions } from './options.ts';
-import type { SessionStart } from './session-start.ts';
 import type { Session, Sessions } from './session.ts';
+import type { SessionStart } from './session-start.ts';
 import { shardOf } from './snowflake.ts';
 import type { StartBudget } from './start-budget.ts';
 import type { Timers } from './timers.ts';
 import type { Truth } from './truth.ts';
 import type { MessageStore } from './world/message.ts';
-import { partId, type Place } from './world/place.ts';
+import { type Place, partId } from './world/place.ts';
 import type { Who, World } from './world/world.ts';
 
 /** Which connections or sessions a lever is for; all of them when nothing is said. */
@@ -34,6 +34,12 @@ export interface Someone {
   readonly channelId?: string | undefined;
   readonly userId?: string | undefined;
   readonly member?: number | undefined;
+}
+
+export interface CrowdOrder {
+  readonly eventsPerSecond: number;
+  readonly mix?: CrowdMix | undefined;
+  readonly shards?: readonly number[] | undefined;
 }
 
 export interface ControlContext {
@@ -220,7 +226,9 @@ function createHands(context: ControlContext) {
 
   return {
     /** Guilds with an id of a text channel, a voice channel and a member each, to act in. */
-    guilds(order: { shard?: number | undefined; shardCount?: number | undefined; limit?: number | undefined } = {}) {
+    guilds(
+      order: { shard?: number | undefined; shardCount?: number | undefined; limit?: number | undefined } = {},
+    ) {
       const { shard, shardCount = context.options.shards, limit = 100 } = order;
       const some = world.places.filter(
         (each) => world.here(each) && (shard === undefined || shardOf(each.id, shardCount) === shard),
@@ -294,13 +302,16 @@ function createHands(context: ControlContext) {
     joinVoice: (order: Someone & { channelId: string }) => guildActs.joinVoice(whoIs(order), order.channelId),
     leaveVoice: (order: Someone) => guildActs.leaveVoice(whoIs(order)),
 
-    startCrowd(order: { eventsPerSecond: number; mix?: CrowdMix | undefined; shards?: readonly number[] | undefined }) {
-      const { eventsPerSecond, mix, shards } = order;
-      const guilds = shards && ((each: Place) => shards.includes(shardOf(each.id, context.options.shards)));
-      crowd.start({ eventsPerSecond, mix, guilds });
+    crowd: {
+      /** People act by themselves, at a steady rate, on all shards or some. */
+      start(order: CrowdOrder) {
+        const { eventsPerSecond, mix, shards } = order;
+        const guilds = shards && ((each: Place) => shards.includes(shardOf(each.id, context.options.shards)));
+        crowd.start({ eventsPerSecond, mix, guilds });
+      },
+      stop: () => crowd.stop(),
+      /** So many acts at once. */
+      burst: (order: { count: number; mix?: CrowdMix | undefined }) => crowd.burst(order.count, order.mix),
     },
-    stopCrowd: () => crowd.stop(),
-    /** So many acts at once. */
-    burst: (order: { count: number; mix?: CrowdMix | undefined }) => crowd.burst(order.count, order.mix),
   };
 }

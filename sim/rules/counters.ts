@@ -6,16 +6,14 @@ export function createCounters() {
     connections: 0,
     /** Frames written to clients, of any op. */
     pushes: 0,
-    dispatches: 0,
+    dispatched: 0,
     /** Well-formed IDENTIFYs that arrived; those that got a session; those answered by op 9; those answered by a close. */
     identifies: 0,
     identifiesAccepted: 0,
     identifiesInvalid: 0,
     identifiesClosed: 0,
-    resumes: 0,
-    resumesAccepted: 0,
-    resumesInvalid: 0,
-    resumesClosed: 0,
+    /** RESUMEs that were followed by RESUMED; those answered by op 9 or a close. */
+    resumes: { ok: 0, failed: 0 },
     heartbeats: 0,
     sessionsEnded: 0,
     presenceUpdates: 0,

@@ -1,15 +1,15 @@
 // The people of the world, acting at a steady rate: the same seed acts the same acts in the same order. They talk,
 // type, react (also with scissors on the bot's messages), use commands, come and go.
 
-import type { Random } from '../../src/base/random.ts';
 import type { Timer } from '../../src/base/clock.ts';
+import type { Random } from '../../src/base/random.ts';
 import type { GuildActs } from './acts/guild-acts.ts';
 import type { InteractionActs } from './acts/interaction-acts.ts';
 import { type MessageActs, textRoom } from './acts/message-acts.ts';
 import type { Timers } from './timers.ts';
 import type { MessageStore } from './world/message.ts';
 import { sentence } from './world/noise.ts';
-import { CHANNEL, partId, type Place, textChannel } from './world/place.ts';
+import { CHANNEL, type Place, partId, textChannel } from './world/place.ts';
 import type { Who, World } from './world/world.ts';
 
 /** Weights of acts. The default follows what a bot in public guilds sees (perf-baselines: corpus). */
@@ -77,7 +77,7 @@ export function createCrowd(context: {
   const below = (limit: number): number => Math.floor(random.next() * limit);
   const someone = (place: Place): Who | undefined => {
     const who = { place, n: below(world.memberNumbers(place)) };
-    return world.member(who) ? who : undefined;
+    return world.isMember(who) ? who : undefined;
   };
   const somewhere = (place: Place) => {
     const room = textRoom(place, partId(place, 'channel', textChannel(place, random.next())));
@@ -95,12 +95,14 @@ export function createCrowd(context: {
     const room = somewhere(who.place);
     if (room) messageActs.say(room, who, { content: sentence(below(0xffff_ffff), 20 + below(160)) });
   };
-  const onMessage = (from: 'bot' | 'people', act: (found: NonNullable<ReturnType<MessageStore['pick']>>, who: Who) => void) => (): void => {
-    const stored = messages.pick(from, random.next());
-    if (!stored?.place || !world.here(stored.place) || stored.ephemeral) return;
-    const who = someone(stored.place);
-    if (who) act(stored, who);
-  };
+  const onMessage =
+    (from: 'bot' | 'people', act: (found: NonNullable<ReturnType<MessageStore['pick']>>, who: Who) => void) =>
+    (): void => {
+      const stored = messages.pick(from, random.next());
+      if (!stored?.place || !world.here(stored.place) || stored.ephemeral) return;
+      const who = someone(stored.place);
+      if (who) act(stored, who);
+    };
   const emoji = (name: string) => ({ name, id: null });
   const created: Record<'channel' | 'role' | 'thread', Array<{ place: Place; id: string }>> = {
     channel: [],
@@ -139,7 +141,8 @@ export function createCrowd(context: {
 
   const does: Record<CrowdAct, (who: Who) => void> = {
     message: talk,
-    presence: (who) => guildActs.setStatus(who, ['online', 'idle', 'dnd', 'offline'][below(4)]!, below(3) === 0),
+    presence: (who) =>
+      guildActs.setStatus(who, ['online', 'idle', 'dnd', 'offline'][below(4)]!, below(3) === 0),
     typing(who) {
       const room = somewhere(who.place);
       if (room) messageActs.type(room, who);

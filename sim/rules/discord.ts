@@ -9,7 +9,13 @@ import { createGuildActs } from './acts/guild-acts.ts';
 import { createInteractionActs } from './acts/interaction-acts.ts';
 import { createMessageActs } from './acts/message-acts.ts';
 import { createClientRequests } from './client-request.ts';
-import { type Carried, type Connection, createConnections, type GatewayQuery, type Port } from './connection.ts';
+import {
+  type Carried,
+  type Connection,
+  createConnections,
+  type GatewayQuery,
+  type Port,
+} from './connection.ts';
 import { type Control, createControl } from './control.ts';
 import { createCounters } from './counters.ts';
 import { type Crowd, createCrowd } from './crowd.ts';
@@ -23,8 +29,8 @@ import { guildRoutes } from './rest/guild-routes.ts';
 import { interactionRoutes } from './rest/interaction-routes.ts';
 import type { RestRequest, RestResponse } from './rest/reply.ts';
 import { createRest } from './rest/router.ts';
-import { createSessionStart } from './session-start.ts';
 import { createSessions, type Session } from './session.ts';
+import { createSessionStart } from './session-start.ts';
 import { createIds } from './snowflake.ts';
 import { createStartBudget } from './start-budget.ts';
 import { createTimers } from './timers.ts';

@@ -2,8 +2,8 @@
 // open it (8.4), with message content blanked where they may not read it. The body is serialised once for all.
 
 import { crc32 } from 'node:zlib';
-import { EVENT_INTENTS, INTENTS } from '../../src/wire/intents.ts';
 import { eventTypeId } from '../../src/wire/event-type.ts';
+import { EVENT_INTENTS, INTENTS } from '../../src/wire/intents.ts';
 import type { Fields } from './json.ts';
 import type { RuleOptions } from './options.ts';
 import type { Session, Sessions } from './session.ts';

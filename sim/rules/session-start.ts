@@ -8,8 +8,8 @@ import { after, type Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Faults } from './faults.ts';
-import type { IdentifyBuckets } from './identify-buckets.ts';
 import { identifyVerdict } from './identify.ts';
+import type { IdentifyBuckets } from './identify-buckets.ts';
 import type { RuleOptions } from './options.ts';
 import { type Identify, isRefused, readIdentify, readResume } from './payload.ts';
 import { readyBody, trace } from './ready.ts';
@@ -124,7 +124,6 @@ export function createSessionStart(context: SessionStartContext): SessionStart {
   const resume = (connection: Connection, d: unknown): void => {
     const asked = readResume(d);
     if (isRefused(asked)) return connection.shut(asked.refused);
-    counters.resumes++;
     const session = sessions.find(asked.sessionId);
     const say = (outcome: string | number) =>
       truth.record(timers.now(), 'resume', {
@@ -135,29 +134,29 @@ export function createSessionStart(context: SessionStartContext): SessionStart {
         outcome,
       });
     if (!account.accepts(asked.token)) {
-      counters.resumesClosed++;
+      counters.resumes.failed++;
       say(4004);
       return connection.shut(4004);
     }
     if (faults.strike('op9-true-on-resume', session?.shard)) {
-      counters.resumesInvalid++;
+      counters.resumes.failed++;
       say('op 9 true');
       return connection.say(OP.INVALID_SESSION, true);
     }
     const why = refusal(session, asked.seq);
     if (why !== '' || !session) {
-      counters.resumesInvalid++;
+      counters.resumes.failed++;
       say(why);
       if (session) endUnder(session, why);
       return connection.say(OP.INVALID_SESSION, false);
     }
     if (asked.seq > session.seq) {
-      counters.resumesClosed++;
+      counters.resumes.failed++;
       say(4007);
       endUnder(session, 'resumed with an invalid seq');
       return connection.shut(4007);
     }
-    counters.resumesAccepted++;
+    counters.resumes.ok++;
     say('resumed');
     // A client may resume before we notice that its old connection is dead: the newer one wins.
     context.carrier(session)?.shut(4000, 'Session resumed on another connection.');

@@ -2,8 +2,8 @@
 // own `s`, its intents and the dispatches it can replay; it outlives its connection for a while. Several sessions of
 // the same shard, or of different shard counts, may live at once, and each gets every event (7).
 
-import type { Random } from '../../src/base/random.ts';
 import type { Timer } from '../../src/base/clock.ts';
+import type { Random } from '../../src/base/random.ts';
 import type { Counters } from './counters.ts';
 import type { Faults } from './faults.ts';
 import type { Fields } from './json.ts';
@@ -178,7 +178,7 @@ export function createSessions(context: {
     },
     dispatch(session, t, d, id, hash) {
       const s = ++session.seq;
-      counters.dispatches++;
+      counters.dispatched++;
       const lost = faults.strike('lose-dispatch', session.shard);
       session.replay.append(s, t, lost ? '' : d);
       truth.dispatched(timers.now(), session, s, t, id, hash);

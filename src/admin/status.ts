@@ -8,7 +8,8 @@ export interface ShardReport {
   readonly phase: string;
   /** Since the session's READY; null without a session. */
   readonly sessionAgeMs: number | null;
-  /** The last sequence number in the journal. */
+  /** The last position in the journal: which of the shard's sessions, and its sequence number. */
+  readonly epoch: number;
   readonly s: number;
   readonly resumes: number;
   readonly identifies: number;
@@ -35,12 +36,14 @@ export interface LedgerReport {
 export interface JournalReport {
   readonly bytes: number;
   readonly segments: number;
-  /** How long a handler could be away now and miss nothing; null while nothing was ever trimmed. */
+  /** How long a handler could be away at the current rate and miss nothing; null when that is not known. */
   readonly windowMinutes: number | null;
-  readonly ratePerSecond: number;
+  readonly bytesPerSecond: number;
   readonly oldestAgeMs: number | null;
-  /** Written and not yet synced. */
+  /** Waiting in memory for a disk that refuses. */
   readonly pendingBytes: number;
+  /** `sound`, or what is wrong: `failing` while the disk refuses, `full` when memory has run out too. */
+  readonly condition: 'sound' | 'failing' | 'full';
 }
 
 export interface StateReport {
@@ -59,6 +62,8 @@ export interface HandlerReport {
   /** Events between this handler and the end of the journal. */
   readonly lag: number;
   readonly delivered: number;
+  /** Not asked for by the handler's intents. */
+  readonly filtered: number;
   readonly expired: number;
   readonly inDoubt: number;
   readonly lost: number;
@@ -68,13 +73,24 @@ export interface HandlerReport {
 export interface TotalsReport {
   readonly dispatched: number;
   readonly delivered: number;
+  /** Not asked for by the handler's intents. */
+  readonly filtered: number;
   readonly expired: number;
   readonly inDoubt: number;
   readonly lost: number;
+  /** Not delivered any more, because a handler died twice at the same place. */
+  readonly skipped: number;
   /** Replayed by Discord and already known. */
   readonly duplicatesDropped: number;
   readonly malformed: number;
   readonly staleStarts: number;
+}
+
+/** What is fixed at the first start and kept with the sessions. */
+export interface LayoutReport {
+  readonly shardCount: number;
+  readonly intents: number;
+  readonly largeThreshold: number;
 }
 
 export interface Status {
@@ -83,6 +99,8 @@ export interface Status {
   /** Wall time of the start, milliseconds since 1970. */
   readonly since: number;
   readonly bot?: { readonly id: string; readonly name?: string };
+  /** Null until a handler has identified and Discord has named a shard count. */
+  readonly layout: LayoutReport | null;
   readonly shards: readonly ShardReport[];
   readonly ledger: LedgerReport;
   readonly journal: JournalReport;

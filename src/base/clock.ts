@@ -12,16 +12,24 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some fixed moment; never goes back. */
   monotonic(): number;
-  /** Calls `run` once after `delayMs`. The timer does not keep the process alive unless it is kept by sockets. */
+  /** Calls `run` once after `delayMs`. A waiting timer keeps the process alive: cancel what is not needed. */
   after(delayMs: number, run: () => void): Timer;
 }
+
+/** The longest wait that Node can do at once (24.8 days); a longer one would fire immediately. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, run) {
-    const handle = setTimeout(run, delayMs);
+    let handle: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      if (leftMs <= TIMEOUT_MS_MAX) handle = setTimeout(run, leftMs);
+      else handle = setTimeout(() => wait(leftMs - TIMEOUT_MS_MAX), TIMEOUT_MS_MAX);
+    };
+    wait(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };

@@ -37,7 +37,8 @@ export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
         elapsed = Math.max(elapsed, next.due);
         next.run();
       }
-      elapsed = end;
+      // A timer may itself have advanced the clock further; time never goes back.
+      elapsed = Math.max(elapsed, end);
     },
     pending: () => waiting.size,
   };

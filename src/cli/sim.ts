@@ -27,22 +27,22 @@ Examples:
     .action(
       run(async (options) => {
         const { startSim } = await import('../../sim/sim.ts');
-        const sim = await startSim({
+        await using sim = await startSim({
           port: options['port'] as number,
           guilds: options['guilds'] as number,
           shards: options['shards'] as number,
           maxConcurrency: options['maxConcurrency'] as number,
           guildKb: options['guildKb'] as number,
           seed: options['seed'] as number,
-          crowd: options['crowd'] as number,
           token: options['token'] as string | undefined,
         });
-        terminal.print(instructions(sim.url, sim.token));
+        const eventsPerSecond = options['crowd'] as number;
+        if (eventsPerSecond > 0) sim.control.crowd.start({ eventsPerSecond });
+        terminal.print(instructions(sim.restUrl, sim.token));
         await new Promise<void>((resolve) => {
           process.once('SIGINT', () => resolve());
           process.once('SIGTERM', () => resolve());
         });
-        await sim.close();
         return 0;
       }),
     );

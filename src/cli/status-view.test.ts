@@ -20,7 +20,7 @@ shards     3: 3 live
       1  live     1d 1h  41,152        2           1           2     42ms       120ms
       2  live     1d 1h  41,152        2           1           2     42ms       120ms
 identifies 812 of 1,000 left, reset in 5h 3m, 4 sent in 24 hours, 0 waiting
-journal    1.2 GiB in 20 segments, 231 events/s, a handler can be away for 30m
+journal    1.2 GiB in 20 segments, 278 KiB/s, a handler can be away for 30m
 handlers
   handler  state             most lag  delivered  expired  in doubt  lost
   default  2 live, 1 behind     1,234    123,450        0         0     0
@@ -40,10 +40,12 @@ events     123,456 dispatched, 123,450 delivered, 3 not folded yet`,
     assert.ok(!/^ +\d+ {2}live/m.test(text));
   });
 
-  it('warns when the journal reaches back less than ten minutes', () => {
+  it('points out a journal that reaches back less than ten minutes, or cannot be written', () => {
     const status = exampleStatus();
-    const text = view({ ...status, journal: { ...status.journal, windowMinutes: 7.5 } });
-    assert.match(text, /a handler can be away for 7m 30s\n! that is under 10 minutes/);
+    const short = view({ ...status, journal: { ...status.journal, windowMinutes: 7.5 } });
+    assert.match(short, /278 KiB\/s, a handler can be away for 7m 30s only$/m);
+    const failing = view({ ...status, journal: { ...status.journal, condition: 'failing' } });
+    assert.match(failing, /can be away for 30m, failing$/m);
   });
 
   it('shows that identifies have stopped at the floor', () => {

@@ -6,7 +6,7 @@ import type { Terminal } from './terminal.ts';
 
 /** Up to this many shards each gets a line; of more, only those that are not well. */
 const SHARDS_LISTED_MAX = 16;
-/** A handler's deploy takes minutes; a journal that reaches back less will lose events in one. */
+/** A deploy takes minutes; the daemon warns of a window under this, and here it is shown in colour. */
 const WINDOW_MINUTES_MIN = 10;
 /** What a shard's phase is called when all is well. */
 const LIVE = 'live';
@@ -88,21 +88,17 @@ function ledger({ ledger }: Status, { now, paint }: View): string[] {
 }
 
 function journal({ journal }: Status, { paint }: View): string[] {
-  const { bytes, segments, windowMinutes, ratePerSecond } = journal;
-  const rate = ratePerSecond >= 10 ? formatCount(ratePerSecond) : ratePerSecond.toFixed(1);
-  const lines = [`journal    ${formatBytes(bytes)} in ${formatCount(segments)} segments, ${rate} events/s`];
+  const { bytes, segments, windowMinutes, bytesPerSecond, condition } = journal;
+  const parts = [
+    `journal    ${formatBytes(bytes)} in ${formatCount(segments)} segment${segments === 1 ? '' : 's'}`,
+    `${formatBytes(bytesPerSecond)}/s`,
+  ];
   if (windowMinutes !== null) {
-    lines[0] += `, a handler can be away for ${formatAge(windowMinutes * 60_000)}`;
-    if (windowMinutes < WINDOW_MINUTES_MIN) {
-      lines.push(
-        paint(
-          'yellow',
-          `! that is under ${WINDOW_MINUTES_MIN} minutes; a longer restart would lose events. Raise journal.max_bytes`,
-        ),
-      );
-    }
+    const away = `a handler can be away for ${formatAge(windowMinutes * 60_000)}`;
+    parts.push(windowMinutes < WINDOW_MINUTES_MIN ? paint('yellow', `${away} only`) : away);
   }
-  return lines;
+  if (condition !== 'sound') parts.push(paint('red', condition));
+  return [parts.join(', ')];
 }
 
 function handlers(reports: readonly HandlerReport[], { paint }: View): string[] {
@@ -141,6 +137,7 @@ function totals({ totals, state }: Status, { paint }: View): string[] {
   const line = `events     ${formatCount(totals.dispatched)} dispatched, ${formatCount(totals.delivered)} delivered, ${formatCount(state.backlog)} not folded yet`;
   const odd = [
     ['expired', totals.expired],
+    ['skipped', totals.skipped],
     ['in doubt', totals.inDoubt],
     ['lost', totals.lost],
     ['malformed', totals.malformed],

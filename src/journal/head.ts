@@ -1,6 +1,8 @@
 // The first record of every segment: where every shard and every handler stood when the segment began. So a
 // start reads one segment, whatever lies before it, and a trimmed position is known to be trimmed.
 
+import type { LogPosition } from './position.ts';
+
 /** One shard's tip: the last position before this segment. */
 export type HeadTip = readonly [shard: number, epoch: number, s: number];
 
@@ -9,6 +11,8 @@ export interface SegmentHead {
   readonly tips: readonly HeadTip[];
   /** Handlers' cursors, in the form that their owner (downstream) gave; opaque here. */
   readonly cursors: unknown;
+  /** Everything before this place was on stable storage. */
+  readonly synced: LogPosition;
 }
 
 /** Encodes a head as a record payload. */

@@ -24,6 +24,8 @@ export const KIND = {
   HEAD: 2,
   /** How far handlers have got (JSON). */
   CURSORS: 3,
+  /** Everything before byte `s` of segment `epoch` was on stable storage; no payload. */
+  SYNCED: 4,
 } as const;
 
 /** The fields of a record's header. Reused between reads. */

@@ -2,7 +2,14 @@
 // used at start (last segment), and to index an older segment when a link needs it.
 
 import type { DiskFile } from '../store/disk.ts';
-import { createRecordHeader, findMagic, type RecordHeader, readRecord, recordIsSound } from './record.ts';
+import {
+  createRecordHeader,
+  findMagic,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  readRecord,
+  recordIsSound,
+} from './record.ts';
 
 const SUFFIX = '.seg';
 
@@ -16,82 +23,105 @@ export function segmentNumber(name: string): number {
   return /^[0-9a-f]{8}\.seg$/.test(name) ? Number.parseInt(name.slice(0, 8), 16) : -1;
 }
 
+/** A stretch of a file that holds no sound record although sound ones follow. */
+export interface Damage {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What a pass over a segment found. */
 export interface ScanResult {
   /** Offset after the last whole, sound record. */
   readonly soundEnd: number;
-  /** Stretches that held no sound record although sound ones follow: damage in mid-log. */
-  readonly damage: ReadonlyArray<{ readonly from: number; readonly to: number }>;
+  /** Damage in mid-log, in order. */
+  readonly damage: readonly Damage[];
 }
 
 const SCAN_CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Reads every sound record of a file in order. `visit` gets the record's header, the buffer that holds it, and
- * its offset in the file; the buffer is valid during the call only. With `verify` false checksums are trusted.
+ * its offset in the file; the buffer is valid during the call only.
  */
 export function scanSegment(
   file: DiskFile,
-  options: { from?: number; verify: boolean },
   visit: (header: RecordHeader, buffer: Buffer, offset: number) => void,
 ): ScanResult {
-  const size = file.size();
   const header = createRecordHeader();
-  let buffer = Buffer.allocUnsafe(SCAN_CHUNK_BYTES);
-  let base = options.from ?? 0; // file offset of buffer[0]
-  let filled = 0;
-  let at = 0;
-  let soundEnd = base;
-  let lostFrom = -1;
-  const damage: Array<{ from: number; to: number }> = [];
-
-  const refill = (needed: number): boolean => {
-    buffer.copyWithin(0, at, filled);
-    base += at;
-    filled -= at;
-    at = 0;
-    if (needed > buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, buffer.length * 2));
-      buffer.copy(larger, 0, 0, filled);
-      buffer = larger;
-    }
-    const before = filled;
-    while (filled < buffer.length) {
-      const count = file.read(buffer, filled, buffer.length - filled, base + filled);
-      if (count === 0) break;
-      filled += count;
-    }
-    return filled > before;
-  };
-
-  refill(0);
+  const window = createWindow(file);
+  const damage: Damage[] = [];
+  let soundEnd = 0;
   for (;;) {
-    const next = readRecord(buffer, at, filled, header);
-    if (next === 0 && base + filled < size) {
-      const needed = filled - at >= 40 ? header.payloadEnd - at : 40;
-      if (base + at + needed <= size && refill(needed)) continue;
+    const next = nextSound(window, header);
+    if (next < 0) return { soundEnd, damage };
+    const offset = window.base + window.at;
+    if (offset > soundEnd) damage.push({ from: soundEnd, to: offset });
+    visit(header, window.buffer, offset);
+    window.at = next;
+    soundEnd = window.base + next;
+  }
+}
+
+/** Moves the window to the next sound record and returns where in the window it ends; -1 at the end of the file. */
+function nextSound(window: Window, header: RecordHeader): number {
+  for (;;) {
+    let next = readRecord(window.buffer, window.at, window.filled, header);
+    if (next === 0) {
+      const isKnown = window.filled - window.at >= RECORD_HEADER_BYTES;
+      if (window.load(isKnown ? header.payloadEnd - window.at : RECORD_HEADER_BYTES)) continue;
+      next = -1;
     }
-    if (next > 0 && (!options.verify || recordIsSound(buffer, at, next))) {
-      if (lostFrom >= 0) {
-        damage.push({ from: lostFrom, to: base + at });
-        lostFrom = -1;
-      }
-      visit(header, buffer, base + at);
-      at = next;
-      soundEnd = base + at;
+    if (next > 0 && recordIsSound(window.buffer, window.at, next)) return next;
+    // No sound record here: go on at the next place that begins like one.
+    const found = findMagic(window.buffer, window.at + 1, window.filled);
+    if (found >= 0) {
+      window.at = found;
       continue;
     }
-    // No sound record here: go on at the next place that begins like one, or stop at the end.
-    if (base + at >= size) break;
-    if (lostFrom < 0) lostFrom = base + at;
-    let found = findMagic(buffer, at + 1, filled);
-    while (found < 0) {
-      at = Math.max(at + 1, filled - 3);
-      if (!refill(0)) break;
-      found = findMagic(buffer, at, filled);
-    }
-    if (found < 0) break;
-    at = found;
+    // The last bytes may be the beginning of a magic.
+    window.at = Math.min(window.filled, Math.max(window.at + 1, window.filled - 3));
+    if (!window.load(window.filled - window.at + 1)) return -1;
   }
-  return { soundEnd, damage };
+}
+
+interface Window {
+  buffer: Buffer;
+  /** File offset of `buffer[0]`. */
+  base: number;
+  filled: number;
+  /** Where the pass stands in the buffer. */
+  at: number;
+  /** Makes at least `bytes` bytes from `at` on present; false when the file ends before. */
+  load(bytes: number): boolean;
+}
+
+function createWindow(file: DiskFile): Window {
+  const size = file.size();
+  const window: Window = {
+    buffer: Buffer.allocUnsafe(SCAN_CHUNK_BYTES),
+    base: 0,
+    filled: 0,
+    at: 0,
+    load(bytes) {
+      // A length in a damaged header must not make us ask for memory that the file can't fill.
+      if (window.base + window.at + bytes > size) return false;
+      window.buffer.copyWithin(0, window.at, window.filled);
+      window.base += window.at;
+      window.filled -= window.at;
+      window.at = 0;
+      if (bytes > window.buffer.length) {
+        const larger = Buffer.allocUnsafe(Math.max(bytes, window.buffer.length * 2));
+        window.buffer.copy(larger, 0, 0, window.filled);
+        window.buffer = larger;
+      }
+      while (window.filled < window.buffer.length) {
+        const room = window.buffer.length - window.filled;
+        const count = file.read(window.buffer, window.filled, room, window.base + window.filled);
+        if (count === 0) break;
+        window.filled += count;
+      }
+      return window.filled >= bytes;
+    },
+  };
+  return window;
 }

@@ -12,8 +12,10 @@ export interface Reading {
 
 export interface Budget {
   readonly total: number;
-  /** What Discord said was left, less what its count may not have held yet. */
+  /** What Discord said was left. */
   readonly remaining: number;
+  /** IDENTIFYs that its count may not have held yet. */
+  readonly unseen: number;
   /** IDENTIFYs since then. */
   readonly spent: number;
   readonly maxConcurrency: number;
@@ -34,14 +36,15 @@ const RESET_TOLERANCE_MS = 60_000;
 
 /** What is left, by the last reading and by our own count since. */
 export function left(budget: Budget): number {
-  return budget.remaining - budget.spent;
+  return budget.remaining - budget.unseen - budget.spent;
 }
 
 /** The first reading, or the one that a restart finds in the file with `spent` IDENTIFYs after it. */
 export function firstBudget(reading: Reading, at: number, counts: { unseen: number; spent: number }): Budget {
   return {
     total: reading.total,
-    remaining: reading.remaining - counts.unseen,
+    remaining: reading.remaining,
+    unseen: counts.unseen,
     spent: counts.spent,
     maxConcurrency: reading.maxConcurrency,
     readAt: at,
@@ -54,13 +57,14 @@ export function firstBudget(reading: Reading, at: number, counts: { unseen: numb
 
 /** A new reading. `unseen`: IDENTIFYs of ours so fresh that Discord may not have counted them. */
 export function withReading(budget: Budget, reading: Reading, at: number, unseen: number): Budget {
-  const next = firstBudget(reading, at, { unseen, spent: 0 });
-  const renewed = at >= budget.resetAt - RESET_TOLERANCE_MS || reading.remaining > budget.base.remaining;
-  // In a window that began since the last reading Discord has counted from `total`, and so have we since then;
-  // what lies between the renewal and our knowledge of it is allowed for by all that we spent since the reading.
-  const base = renewed ? { remaining: reading.total, ours: budget.spent } : budget.base;
+  const next = { ...firstBudget(reading, at, { unseen, spent: 0 }), resetAt: resetAt(reading, at, budget) };
+  const later = next.resetAt > budget.resetAt + RESET_TOLERANCE_MS;
+  const base = later ? renewedBase(budget, reading.total) : budget.base;
+  // Another total, or a count that went up: Discord counts anew, and only what follows can be judged.
+  if (reading.total !== budget.total || reading.remaining > base.remaining)
+    return { ...next, foreign: later ? 0 : budget.foreign };
   const foreign = Math.max(0, base.remaining - reading.remaining - base.ours);
-  return { ...next, base, foreign: renewed ? foreign : Math.max(foreign, budget.foreign) };
+  return { ...next, base, foreign: later ? foreign : Math.max(foreign, budget.foreign) };
 }
 
 /** One IDENTIFY more, or (`by` -1) one that was not sent after all. */
@@ -78,15 +82,23 @@ export function renewed(budget: Budget, now: number): Budget {
   return {
     ...budget,
     remaining: budget.total,
+    unseen: 0,
     spent: 0,
     resetAt: now + WINDOW_MS,
     confirmed: false,
-    base: { remaining: budget.total, ours: 0 },
+    base: renewedBase(budget, budget.total),
     foreign: 0,
   };
 }
 
-/** `reset_after` is 0 while no window is open; one opens with the next IDENTIFY. */
-function resetAt(reading: Reading, at: number): number {
-  return at + (reading.resetAfterMs > 0 ? reading.resetAfterMs : WINDOW_MS);
+/** The exact moment of a renewal is not known: all we spent since the last reading may belong to the new window. */
+function renewedBase(budget: Budget, total: number): Budget['base'] {
+  return { remaining: total, ours: budget.spent + budget.unseen };
+}
+
+/** `reset_after` is 0 while no window is open (4.4); one opens with the next IDENTIFY. */
+function resetAt(reading: Reading, at: number, known?: Budget): number {
+  if (reading.resetAfterMs > 0) return at + reading.resetAfterMs;
+  const contradicts = reading.remaining < reading.total;
+  return contradicts && known && known.resetAt > at ? known.resetAt : at + WINDOW_MS;
 }

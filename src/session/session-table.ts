@@ -2,8 +2,8 @@
 // and now and then how far the journal had got. The journal's own tip is what RESUME uses; the positions here
 // only serve when the journal is lost and the sessions are not.
 
-import type { Transport } from '../wire/compression.ts';
 import type { RecordFile } from '../store/record-file.ts';
+import type { Transport } from '../wire/compression.ts';
 
 /** Decided once, at the first start, and kept with the sessions: another value costs an IDENTIFY per shard. */
 export interface FixedLayout {

@@ -8,7 +8,12 @@ import type { Disk } from '../store/disk.ts';
 import { isCorrupt, openStateStore, SchemaError, type StateStore } from './store.ts';
 
 /** Opens `file`; a damaged database, or one of another version, is renamed and replaced by an empty one. */
-export function openDatabaseFile(options: { disk: Disk; file: string; now: () => number; log: Log }): StateStore {
+export function openDatabaseFile(options: {
+  disk: Disk;
+  file: string;
+  now: () => number;
+  log: Log;
+}): StateStore {
   options.disk.mkdir(path.dirname(options.file));
   try {
     return openStateStore(options.file);

@@ -1,10 +1,26 @@
 // Folds who is in a guild: members, presences and voice states. A guild's blob holds the members that Discord
 // sent with it; of others only the bot's own and those in voice channels are kept, unless options say more.
 
-import { guildOf, guildOfAny, elementIdOf, type FoldEvent, idAt, required, requiredId } from './fold-event.ts';
+import {
+  elementIdOf,
+  type FoldEvent,
+  guildOf,
+  guildOfAny,
+  idAt,
+  required,
+  requiredId,
+} from './fold-event.ts';
 import type { GuildOverlay } from './overlay.ts';
 import { PART } from './part.ts';
-import { findValue, forEachElement, isLiteral, mergeObjects, numberOf, type Range, withoutMembers } from './splice.ts';
+import {
+  findValue,
+  forEachElement,
+  isLiteral,
+  mergeObjects,
+  numberOf,
+  type Range,
+  withoutMembers,
+} from './splice.ts';
 
 /** GUILD_MEMBER_ADD. It may fire for members that are already there: those are not counted twice. */
 export function foldMemberAdd(event: FoldEvent): void {

@@ -4,7 +4,12 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { compareLogPositions, comparePositions, type LogPosition, type Position } from '../journal/position.ts';
+import {
+  compareLogPositions,
+  comparePositions,
+  type LogPosition,
+  type Position,
+} from '../journal/position.ts';
 import {
   createRecordHeader,
   KIND,
@@ -374,7 +379,12 @@ export function openKeeper(options: KeeperOptions): Keeper {
   };
 
   /** Folds the shard's queued records up to `position` onto `overlay`, leaving big values in the journal. */
-  const replay = (track: ShardTrack, position: Position, overlay: Overlay, hold: (n: number) => void): void => {
+  const replay = (
+    track: ShardTrack,
+    position: Position,
+    overlay: Overlay,
+    hold: (n: number) => void,
+  ): void => {
     let from = 0;
     let end = 0;
     for (; end < track.queue.size; end++) {

@@ -4,7 +4,13 @@
 
 import * as path from 'node:path';
 import { compareLogPositions, type LogPosition } from '../journal/position.ts';
-import { createRecordHeader, findMagic, RECORD_HEADER_BYTES, type RecordHeader, readRecord } from '../journal/record.ts';
+import {
+  createRecordHeader,
+  findMagic,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  readRecord,
+} from '../journal/record.ts';
 import { segmentName, segmentNumber } from '../journal/segment.ts';
 import type { Disk, DiskFile } from '../store/disk.ts';
 
@@ -194,7 +200,11 @@ type SegmentFiles = ReturnType<typeof createFiles>;
 function createFiles(disk: Disk, directory: string) {
   const open = new Map<number, DiskFile>();
   const held = new Map<number, number>();
-  const numbers = (): number[] => disk.list(directory).map(segmentNumber).filter((number) => number >= 0);
+  const numbers = (): number[] =>
+    disk
+      .list(directory)
+      .map(segmentNumber)
+      .filter((number) => number >= 0);
 
   const openFile = (segment: number): DiskFile | undefined => {
     const known = open.get(segment);

@@ -51,7 +51,8 @@ export function createSnapshot(
         number++;
         const data = status === GUILD_STATUS.AVAILABLE ? guildData(overlay, id, read) : undefined;
         if (data) yield [head('GUILD_CREATE'), ...data, END];
-        else yield [head('GUILD_DELETE'), Buffer.from(`{"id":${JSON.stringify(id)},"unavailable":true}`), END];
+        else
+          yield [head('GUILD_DELETE'), Buffer.from(`{"id":${JSON.stringify(id)},"unavailable":true}`), END];
       }
     },
   };

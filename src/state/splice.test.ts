@@ -41,12 +41,10 @@ const plainObject = fc
   .map((value) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>);
 
 const written = (value: unknown) =>
-  fc
-    .array(fc.nat(1000), { minLength: 64, maxLength: 64 })
-    .map((numbers) => {
-      let at = 0;
-      return Buffer.from(write(value, () => numbers[at++ % numbers.length]!));
-    });
+  fc.array(fc.nat(1000), { minLength: 64, maxLength: 64 }).map((numbers) => {
+    let at = 0;
+    return Buffer.from(write(value, () => numbers[at++ % numbers.length]!));
+  });
 
 const objectText = plainObject.chain((value) => written(value).map((bytes) => ({ value, bytes })));
 
@@ -142,7 +140,10 @@ describe('splice', () => {
   test('reads ids from strings and numbers and nothing else', () => {
     const bytes = Buffer.from('{"a":"12","b":34,"c":null,"d":{}}');
     const id = (name: string) => idOf(bytes, findValue(bytes, 0, bytes.length, name));
-    assert.deepEqual([id('a'), id('b'), id('c'), id('d'), id('e')], ['12', '34', undefined, undefined, undefined]);
+    assert.deepEqual(
+      [id('a'), id('b'), id('c'), id('d'), id('e')],
+      ['12', '34', undefined, undefined, undefined],
+    );
   });
 
   test('refuses what is cut short or is not the expected kind', () => {

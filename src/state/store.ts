@@ -111,8 +111,7 @@ function createStore(path: string, database: DatabaseSync): StateStore {
   const reader = createReader(database, cache);
   const writer = createWriter(database);
   const meta = database.prepare('SELECT value FROM meta WHERE key = ?');
-  const number = (key: string): number | undefined =>
-    (meta.get(key) as { value: number } | undefined)?.value;
+  const number = (key: string): number | undefined => (meta.get(key) as { value: number } | undefined)?.value;
   // Readers that are idle, and the one that still sees the latest commit, shared by all who ask before the next.
   const idle: DatabaseSync[] = [];
   let latest: { state: StateReader; database: DatabaseSync; holders: number } | undefined;
@@ -327,7 +326,8 @@ function createWriter(database: DatabaseSync): { write(batch: StateBatch): void 
 
   const writeGuild = (overlay: Overlay, id: string, guild: GuildOverlay | null): void => {
     const { shard } = overlay;
-    if (!overlay.readyRow && (guild === null || guild.fresh)) for (const clear of clearGuild) clear(shard, id);
+    if (!overlay.readyRow && (guild === null || guild.fresh))
+      for (const clear of clearGuild) clear(shard, id);
     if (guild === null) {
       for (const remove of deleteGuild) remove(shard, id);
       return;

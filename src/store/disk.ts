@@ -34,6 +34,26 @@ export interface Disk {
   syncFolder(path: string): void;
 }
 
+/** Writes `buffer[0, length)` at `position`, in as many calls as it takes. Throws when the disk takes no more. */
+export function writeFully(file: DiskFile, buffer: Uint8Array, length: number, position: number): void {
+  for (let done = 0; done < length; ) {
+    const count = file.write(buffer, done, length - done, position + done);
+    if (count === 0) throw Object.assign(new Error('EIO: the disk took no bytes'), { code: 'EIO' });
+    done += count;
+  }
+}
+
+/** Fills `into` from `position` on; returns how many bytes there were, fewer only at the end of the file. */
+export function readFully(file: DiskFile, into: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const count = file.read(into, done, into.length - done, position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
 const fdatasync = promisify(fs.fdatasync);
 
 /** The machine's own disk. */

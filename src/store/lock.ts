@@ -1,5 +1,6 @@
 // The state folder's lock: held for the life of the process and released by the operating system when it dies,
 // however it dies. Node has no flock, so an SQLite database in exclusive mode holds a POSIX record lock for us.
+// Nothing else in this process may open the file `lock`: closing any descriptor of it would give the lock away.
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -47,7 +48,7 @@ export function lockFolder(directory: string, describe: LockHolder): FolderLock 
   }
   const held = database;
   const inode = fs.statSync(file).ino;
-  fs.writeFileSync(holderFile, `${JSON.stringify(describe)}\n`, { mode: 0o600 });
+  writeHolder(holderFile, describe);
   return {
     inPlace() {
       try {
@@ -56,8 +57,19 @@ export function lockFolder(directory: string, describe: LockHolder): FolderLock 
         return false;
       }
     },
-    release: () => held.close(),
+    release() {
+      if (held.isOpen) held.close();
+    },
   };
+}
+
+/** Only told to others, so it may fail: on a full disk Holdfast must still start, and resume. */
+function writeHolder(file: string, holder: LockHolder): void {
+  try {
+    fs.writeFileSync(file, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  } catch {
+    // What is left of the file names nobody, which is true enough.
+  }
 }
 
 function readHolder(file: string): string {

@@ -4,8 +4,9 @@
 
 import * as path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { OperatingError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { type Disk, type DiskFile, readFully, writeFully } from './disk.ts';
 
 /** An open record file. `append` and `rewrite` throw the disk's error and then have changed nothing. */
 export interface RecordFile<T> {
@@ -24,61 +25,89 @@ export interface RecordFile<T> {
 /** The largest file that is read; far above what its users write between two compactions. */
 const READ_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Opens (or creates) the record file at `path`. */
+/** Opens (or creates) the record file at `path`. @throws STATE_UNUSABLE when it is larger than any we wrote */
 export function openRecordFile<T>(options: { disk: Disk; path: string; log: Log }): RecordFile<T> {
   const { disk, log } = options;
   const folder = path.dirname(options.path);
   disk.mkdir(folder);
+  // Whether the folder's entry for the file is on stable storage. Of a predecessor's we can't know.
+  let entryIsSafe = false;
   const content = readRecords<T>(disk, options.path);
   let setAside: string | undefined;
   let file: DiskFile;
-  let end: number;
+  let end = content.wholeBytes;
+  // A failed append left bytes behind `end` that could not be cut off.
+  let torn = false;
+
+  const syncEntry = (): void => {
+    if (entryIsSafe) return;
+    disk.syncFolder(folder);
+    entryIsSafe = true;
+  };
+  const replace = (records: readonly unknown[]): DiskFile => {
+    const bytes = Buffer.concat(records.map(encode));
+    const next = writeNew(disk, options.path, bytes);
+    end = bytes.length;
+    torn = false;
+    entryIsSafe = false;
+    try {
+      syncEntry();
+    } catch (error) {
+      // The file is the new one all the same; nothing appended to it counts as safe before this has worked.
+      log.warn('record-file.unsynced', { file: options.path, message: (error as Error).message });
+    }
+    return next;
+  };
+
   if (content.damaged > 0) {
-    setAside = `${options.path}.damaged-${content.size}`;
-    disk.rename(options.path, setAside);
+    setAside = `${options.path}.damaged-${content.bytes.length}`;
+    // A copy, not a rename: whoever dies halfway finds the whole lines in their place again.
+    writeNew(disk, setAside, content.bytes).close();
+    file = replace(content.records);
     log.error(
       'record-file.damaged',
       { file: options.path, lines: content.damaged, kept: content.records.length, setAside },
       `${content.damaged} lines of ${path.basename(options.path)} were damaged; the ${content.records.length} whole ones were kept and the old file was set aside`,
     );
-    file = writeWhole(disk, options.path, content.records);
-    end = file.size();
   } else {
     file = disk.open(options.path, { create: true });
-    end = content.wholeBytes;
-    if (content.size > content.wholeBytes) {
-      log.warn('record-file.torn', { file: options.path, bytes: content.size - content.wholeBytes });
+    if (content.bytes.length > end) {
+      log.warn('record-file.torn', { file: options.path, bytes: content.bytes.length - end });
       file.truncate(end);
     }
   }
+
+  const cutTorn = (): void => {
+    file.truncate(end);
+    torn = false;
+  };
   return {
     records: content.records,
     setAside,
     append(record) {
       const bytes = encode(record);
-      let written = 0;
+      if (torn) cutTorn();
       try {
-        while (written < bytes.length) {
-          const count = file.write(bytes, written, bytes.length - written, end + written);
-          if (count === 0) throw Object.assign(new Error('short write'), { code: 'EIO' });
-          written += count;
-        }
+        writeFully(file, bytes, bytes.length, end);
       } catch (error) {
+        torn = true;
         try {
-          file.truncate(end);
+          cutTorn();
         } catch {
-          // The torn line is cut at the next open.
+          // Cut before the next append, or at the next open.
         }
         throw error;
       }
       end += bytes.length;
     },
-    syncNow: () => file.syncNow(),
+    syncNow() {
+      file.syncNow();
+      syncEntry();
+    },
     rewrite(records) {
-      const next = writeWhole(disk, options.path, records);
-      file.close();
-      file = next;
-      end = next.size();
+      const before = file;
+      file = replace(records);
+      before.close();
     },
     close: () => file.close(),
   };
@@ -86,53 +115,62 @@ export function openRecordFile<T>(options: { disk: Disk; path: string; log: Log 
 
 function encode(record: unknown): Buffer {
   const json = JSON.stringify(record);
-  return Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
+  return Buffer.from(`${checksum(json)} ${json}\n`);
 }
 
-function writeWhole(disk: Disk, target: string, records: readonly unknown[]): DiskFile {
+function checksum(json: string): string {
+  return crc32(json).toString(16).padStart(8, '0');
+}
+
+/** Writes a file beside `target` and puts it in its place; throws, and then `target` is what it was. */
+function writeNew(disk: Disk, target: string, bytes: Buffer): DiskFile {
   const temporary = `${target}.new`;
   disk.remove(temporary);
   const file = disk.open(temporary, { create: true });
-  const bytes = Buffer.concat(records.map(encode));
-  let written = 0;
-  while (written < bytes.length) written += file.write(bytes, written, bytes.length - written, written);
-  file.syncNow();
-  disk.rename(temporary, target);
-  disk.syncFolder(path.dirname(target));
-  return file;
+  try {
+    writeFully(file, bytes, bytes.length, 0);
+    file.syncNow();
+    disk.rename(temporary, target);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 interface Content<T> {
   records: T[];
-  size: number;
+  bytes: Buffer;
   /** Bytes up to the end of the last whole line. */
   wholeBytes: number;
   damaged: number;
 }
 
 function readRecords<T>(disk: Disk, file: string): Content<T> {
-  if (!disk.exists(file)) return { records: [], size: 0, wholeBytes: 0, damaged: 0 };
+  const bytes = disk.exists(file) ? readWhole(disk, file) : Buffer.alloc(0);
+  const wholeBytes = bytes.lastIndexOf(0x0a) + 1;
+  const records: T[] = [];
+  let damaged = 0;
+  for (const line of bytes.toString('utf8', 0, wholeBytes).split('\n')) {
+    if (line === '') continue;
+    const json = line.slice(9);
+    if (line[8] === ' ' && checksum(json) === line.slice(0, 8)) records.push(JSON.parse(json) as T);
+    else damaged++;
+  }
+  return { records, bytes, wholeBytes, damaged };
+}
+
+function readWhole(disk: Disk, file: string): Buffer {
   const handle = disk.open(file);
   try {
-    const size = Math.min(handle.size(), READ_BYTES_MAX);
+    const size = handle.size();
+    if (size > READ_BYTES_MAX)
+      throw new OperatingError(
+        'STATE_UNUSABLE',
+        `${file} has ${size} bytes, expected at most ${READ_BYTES_MAX}`,
+      );
     const bytes = Buffer.alloc(size);
-    let read = 0;
-    while (read < size) {
-      const count = handle.read(bytes, read, size - read, read);
-      if (count === 0) break;
-      read += count;
-    }
-    const wholeBytes = bytes.subarray(0, read).lastIndexOf(0x0a) + 1;
-    const records: T[] = [];
-    let damaged = 0;
-    for (const line of bytes.toString('utf8', 0, wholeBytes).split('\n')) {
-      if (line === '') continue;
-      const json = line.slice(9);
-      if (line[8] === ' ' && crc32(json).toString(16).padStart(8, '0') === line.slice(0, 8))
-        records.push(JSON.parse(json) as T);
-      else damaged++;
-    }
-    return { records, size: handle.size(), wholeBytes, damaged };
+    return bytes.subarray(0, readFully(handle, bytes, 0));
   } finally {
     handle.close();
   }

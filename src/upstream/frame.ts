@@ -3,6 +3,8 @@
 // only a frame cut by the end of a read is copied, into memory that is let go when the frame is complete.
 // It does not decompress, check UTF-8, or know sockets.
 
+import { Gathered } from './gathered.ts';
+
 export const OPCODE = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
 
 /** What a parser calls. Ranges are bytes of `bytes`, valid only during the call. */
@@ -27,37 +29,10 @@ export interface FrameParser {
 
 const CONTROL_PAYLOAD_MAX = 125;
 const HEADER_BYTES_MAX = 10;
-/** Larger frames get memory as their bytes arrive, not because their header says so. */
-const RESERVE_BYTES_MAX = 64 * 1024;
-const EMPTY = Buffer.alloc(0);
 
 /** Codes that may stand in a close frame, widely read: 1005, 1006 and 1015 never travel. */
 function isCloseCode(code: number): boolean {
   return code >= 1000 && code <= 4999 && code !== 1005 && code !== 1006 && code !== 1015;
-}
-
-/** Bytes that arrived in pieces. Grows by doubling, and up to 64 KiB takes what is needed at once. */
-class Gathered {
-  #bytes: Buffer = EMPTY;
-  length = 0;
-  get bytes(): Buffer {
-    return this.#bytes;
-  }
-  append(from: Buffer, start: number, end: number, expectedLength: number): void {
-    const length = this.length + end - start;
-    if (length > this.#bytes.length) {
-      const size = Math.max(length, Math.min(expectedLength, Math.max(2 * length, RESERVE_BYTES_MAX)));
-      const larger = Buffer.allocUnsafeSlow(size);
-      this.#bytes.copy(larger, 0, 0, this.length);
-      this.#bytes = larger;
-    }
-    from.copy(this.#bytes, this.length, start, end);
-    this.length = length;
-  }
-  clear(): void {
-    this.#bytes = EMPTY;
-    this.length = 0;
-  }
 }
 
 /**

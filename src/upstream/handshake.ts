@@ -75,7 +75,7 @@ export function responseHeadEnd(bytes: Buffer, length: number): number {
 /** Judges a whole response head. Undefined when the upgrade succeeded, else a readable reason (`http 502`). */
 export function refuseUpgrade(head: string, key: string): string | undefined {
   const [statusLine = '', ...lines] = head.split('\r\n');
-  const status = /^HTTP\/1\.1 (\d{3})(?: |$)/.exec(statusLine)?.[1];
+  const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(statusLine)?.[1];
   if (status === undefined) return 'not an http response';
   if (status !== '101') return `http ${status}`;
   const headers = new Map<string, string>();

@@ -28,7 +28,7 @@ export const CLOSE_CODES: Readonly<Record<number, CloseCode>> = {
   4003: { name: 'not authenticated', action: 'resume-once' },
   4004: { name: 'authentication failed', action: 'fatal', error: 'TOKEN_REJECTED' },
   4005: { name: 'already authenticated', action: 'resume' },
-  4006: { name: 'session no longer valid', action: 'identify' },
+  4006: { name: 'session no longer valid', action: 'resume-once' },
   4007: { name: 'invalid seq', action: 'identify' },
   4008: { name: 'rate limited', action: 'resume' },
   4009: { name: 'session timed out', action: 'resume-once' },

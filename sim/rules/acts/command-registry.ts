@@ -19,8 +19,8 @@ export interface Commands {
 export function createCommands(applicationId: string, mintId: () => string): Commands {
   const scopes = new Map<string | null, Map<string, Part>>();
   const scope = (guildId: string | null): Map<string, Part> => {
-    let commands = scopes.get(guildId);
-    if (!commands) scopes.set(guildId, (commands = new Map()));
+    const commands = scopes.get(guildId) ?? new Map<string, Part>();
+    scopes.set(guildId, commands);
     return commands;
   };
   const build = (guildId: string | null, fields: Fields, id: string): Part => ({

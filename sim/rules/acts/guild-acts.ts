@@ -3,9 +3,9 @@
 import type { FanOut } from '../fan-out.ts';
 import { type Fields, type Part, timestamp } from '../json.ts';
 import type { Timers } from '../timers.ts';
-import { presenceOf } from '../world/person.ts';
 import { guildUpdate } from '../world/guild-view.ts';
-import { CHANNEL, partId, type Place } from '../world/place.ts';
+import { presenceOf } from '../world/person.ts';
+import { CHANNEL, type Place, partId } from '../world/place.ts';
 import { voiceState, type Who, type World } from '../world/world.ts';
 
 export interface GuildActs {
@@ -80,7 +80,11 @@ export function createGuildActs(context: {
     },
 
     createChannel(place, fields) {
-      const template = world.part(place, 'channel', partId(place, 'channel', fields['type'] === CHANNEL.voice ? 2 : 1));
+      const template = world.part(
+        place,
+        'channel',
+        partId(place, 'channel', fields['type'] === CHANNEL.voice ? 2 : 1),
+      );
       const id = mintId();
       const part = { ...template, position: 99, permission_overwrites: [], ...fields, id } as Part;
       world.setPart(place, 'channel', id, part);

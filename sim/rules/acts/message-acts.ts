@@ -5,7 +5,7 @@ import type { Account } from '../account.ts';
 import type { FanOut } from '../fan-out.ts';
 import { type Fields, type Part, timestamp } from '../json.ts';
 import type { Timers } from '../timers.ts';
-import { emojiKey, messageObject, type MessageStore, type Stored } from '../world/message.ts';
+import { emojiKey, type MessageStore, messageObject, type Stored } from '../world/message.ts';
 import { CHANNEL, type Place } from '../world/place.ts';
 import { publicUser, type Who, type World } from '../world/world.ts';
 
@@ -168,14 +168,19 @@ export function createMessageActs(context: {
     },
     room(channelId) {
       const found = world.channel(channelId);
-      if (found)
-        return { channelId, channelType: Number(found.channel['type']), place: found.place };
+      if (found) return { channelId, channelType: Number(found.channel['type']), place: found.place };
       return directs.has(channelId) ? { channelId, channelType: 1, place: null } : undefined;
     },
     direct(recipient) {
       const known = directByUser.get(recipient.id);
       if (known) return known;
-      const channel: Part = { type: 1, recipients: [recipient], last_message_id: null, id: mintId(), flags: 0 };
+      const channel: Part = {
+        type: 1,
+        recipients: [recipient],
+        last_message_id: null,
+        id: mintId(),
+        flags: 0,
+      };
       directByUser.set(recipient.id, channel);
       directs.set(channel.id, channel);
       return channel;

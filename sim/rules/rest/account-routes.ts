@@ -1,9 +1,9 @@
 // What a bot asks about itself and the gateway before it connects (protocol reference 4.4, 12.6, 13.6), and its
 // application commands.
 
+import type { Account } from '../account.ts';
 import type { Commands } from '../acts/command-registry.ts';
 import type { MessageActs } from '../acts/message-acts.ts';
-import type { Account } from '../account.ts';
 import { type Fields, isObject, isText } from '../json.ts';
 import type { RuleOptions } from '../options.ts';
 import type { StartBudget } from '../start-budget.ts';

@@ -1,8 +1,8 @@
 // Channels, their messages and reactions.
 
-import type { MessageActs, Room } from '../acts/message-acts.ts';
-import type { GuildActs } from '../acts/guild-acts.ts';
 import type { Account } from '../account.ts';
+import type { GuildActs } from '../acts/guild-acts.ts';
+import type { MessageActs, Room } from '../acts/message-acts.ts';
 import type { Fields, Part } from '../json.ts';
 import type { MessageStore, Stored } from '../world/message.ts';
 import { emojiKey } from '../world/message.ts';
@@ -53,12 +53,11 @@ export function channelRoutes(context: ChannelRoutesContext): Route[] {
       const stored = messages.find(room.channelId, call.params['message_id']!);
       return stored ? act(stored, room, call) : failed(10008);
     });
-  const inGuildChannel = (
-    act: (found: NonNullable<ReturnType<World['channel']>>, call: Call) => Reply,
-  ) => (call: Call) => {
-    const found = world.channel(call.params['channel_id']!);
-    return found ? act(found, call) : failed(10003);
-  };
+  const inGuildChannel =
+    (act: (found: NonNullable<ReturnType<World['channel']>>, call: Call) => Reply) => (call: Call) => {
+      const found = world.channel(call.params['channel_id']!);
+      return found ? act(found, call) : failed(10003);
+    };
   return [
     {
       method: 'GET',
@@ -90,7 +89,9 @@ export function channelRoutes(context: ChannelRoutesContext): Route[] {
       handle: inRoom((room, { query }) => {
         const limit = Math.max(1, Math.min(100, Number(query.get('limit') ?? 50) || 50));
         return ok(
-          messages.ofChannel(room.channelId, limit).map((stored) => restMessage(stored, account.applicationId)),
+          messages
+            .ofChannel(room.channelId, limit)
+            .map((stored) => restMessage(stored, account.applicationId)),
         );
       }),
     },
@@ -110,7 +111,9 @@ export function channelRoutes(context: ChannelRoutesContext): Route[] {
       limit: [1, 1000],
       handle: inRoom((room, { body }) => {
         const ids = Array.isArray(body['messages']) ? body['messages'].map(String) : [];
-        const found = ids.map((id) => messages.find(room.channelId, id)).filter((stored) => stored !== undefined);
+        const found = ids
+          .map((id) => messages.find(room.channelId, id))
+          .filter((stored) => stored !== undefined);
         messageActs.removeMany(room, found);
         return empty;
       }),

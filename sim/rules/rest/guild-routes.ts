@@ -1,7 +1,7 @@
 // Guilds, their channels, roles and members, as far as bots ask for them at the start.
 
-import type { GuildActs } from '../acts/guild-acts.ts';
 import type { Account } from '../account.ts';
+import type { GuildActs } from '../acts/guild-acts.ts';
 import type { Fields } from '../json.ts';
 import type { Place } from '../world/place.ts';
 import type { Who, World } from '../world/world.ts';
@@ -23,7 +23,8 @@ export function guildRoutes(context: { account: Account; world: World; guildActs
   const memberObject = (who: Who): Fields => ({ ...world.member(who), user: world.user(who) });
   const withRole = (who: Who, roleId: string, has: boolean): Reply => {
     if (!world.part(who.place, 'role', roleId)) return failed(10011);
-    const roles = (world.member(who)?.['roles'] as string[]).filter((id) => id !== roleId);
+    const before = (world.member(who)?.['roles'] ?? []) as string[];
+    const roles = before.filter((id) => id !== roleId);
     guildActs.changeMember(who, { roles: has ? [...roles, roleId] : roles });
     return empty;
   };

@@ -1,9 +1,9 @@
 // Answers to interactions: the callback, and messages through the interaction's webhook (protocol reference 10). These
 // routes need no bot token and stay out of the global limit.
 
+import type { Account } from '../account.ts';
 import type { Interaction, InteractionActs } from '../acts/interaction-acts.ts';
 import type { MessageActs } from '../acts/message-acts.ts';
-import type { Account } from '../account.ts';
 import { type Fields, isObject } from '../json.ts';
 import type { MessageStore, Stored } from '../world/message.ts';
 import { restMessage } from './channel-routes.ts';
@@ -46,7 +46,12 @@ export function interactionRoutes(context: {
     const data: Fields = isObject(body['data']) ? body['data'] : {};
     const draft = readDraft(data, uploads, { mintId, mayBeEmpty: type !== 4 });
     if (isReply(draft)) return draft;
-    const outcome = interactionActs.callback(params['interaction_id']!, params['interaction_token']!, type, draft);
+    const outcome = interactionActs.callback(
+      params['interaction_id']!,
+      params['interaction_token']!,
+      type,
+      draft,
+    );
     if (outcome === 50035)
       return invalidForm('type', 'BASE_TYPE_CHOICES', 'Value is not allowed for this interaction.');
     if (outcome !== 0) return failed(outcome);

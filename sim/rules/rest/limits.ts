@@ -63,8 +63,8 @@ export function createRestLimits(options: { enforced: boolean; globalPerSecond: 
       }
       forget(nowMs);
       const key = `${limit.name}:${major}`;
-      let bucket = buckets.get(key);
-      if (!bucket) buckets.set(key, (bucket = { left: limit.count, endsMs: 0 }));
+      const bucket = buckets.get(key) ?? { left: limit.count, endsMs: 0 };
+      buckets.set(key, bucket);
       open(bucket, limit.count, limit.windowMs, nowMs);
       const full = bucket.left <= 0;
       if (!full) bucket.left--;

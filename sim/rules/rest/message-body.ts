@@ -20,7 +20,9 @@ export function readDraft(
   const filled = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
   const says =
     text !== '' ||
-    ['embeds', 'components', 'attachments', 'sticker_ids'].some((field) => filled(body[field] ?? extra[field])) ||
+    ['embeds', 'components', 'attachments', 'sticker_ids'].some((field) =>
+      filled(body[field] ?? extra[field]),
+    ) ||
     body['poll'] !== undefined;
   if (!says && !options.mayBeEmpty) return failed(50006);
   const flags = typeof body['flags'] === 'number' ? body['flags'] : 0;
@@ -42,11 +44,7 @@ export function readDraft(
 export function readChanges(body: Fields, uploads: readonly Upload[], mintId: () => string): Fields | Reply {
   const content = body['content'];
   if (typeof content === 'string' && content.length > CONTENT_CHARS_MAX)
-    return invalidForm(
-      'content',
-      'BASE_TYPE_MAX_LENGTH',
-      `Must be ${CONTENT_CHARS_MAX} or fewer in length.`,
-    );
+    return invalidForm('content', 'BASE_TYPE_MAX_LENGTH', `Must be ${CONTENT_CHARS_MAX} or fewer in length.`);
   const changes: Fields = {};
   if (content !== undefined) changes['content'] = content ?? '';
   if (Array.isArray(body['embeds'])) {

@@ -70,7 +70,12 @@ export function failed(code: number): Reply {
 
 /** An error without a code of its own: `404: Not Found` and the like. */
 export function httpError(status: 401 | 404 | 405 | 500): Reply {
-  const words = { 401: 'Unauthorized', 404: 'Not Found', 405: 'Method Not Allowed', 500: 'Internal Server Error' };
+  const words = {
+    401: 'Unauthorized',
+    404: 'Not Found',
+    405: 'Method Not Allowed',
+    500: 'Internal Server Error',
+  };
   return { status, json: { message: `${status}: ${words[status]}`, code: 0 } };
 }
 

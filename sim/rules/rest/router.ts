@@ -8,7 +8,15 @@ import { type Fields, isObject } from '../json.ts';
 import type { RuleOptions } from '../options.ts';
 import type { Timers } from '../timers.ts';
 import { createRestLimits, type RouteLimit } from './limits.ts';
-import { failed, httpError, invalidForm, type Reply, type RestRequest, type RestResponse, type Upload } from './reply.ts';
+import {
+  failed,
+  httpError,
+  invalidForm,
+  type Reply,
+  type RestRequest,
+  type RestResponse,
+  type Upload,
+} from './reply.ts';
 
 /** What a route's handler gets. */
 export interface Call {
@@ -52,7 +60,10 @@ export function createRest(context: {
   routes: readonly Route[];
 }): (request: RestRequest) => RestResponse {
   const { options, timers, faults, counters, account } = context;
-  const limits = createRestLimits({ enforced: options.restLimits, globalPerSecond: options.restGlobalPerSecond });
+  const limits = createRestLimits({
+    enforced: options.restLimits,
+    globalPerSecond: options.restGlobalPerSecond,
+  });
   const routes = context.routes.map(compile);
 
   const answer = (request: RestRequest): { reply: Reply; headers?: Record<string, string> } => {
@@ -72,7 +83,14 @@ export function createRest(context: {
       if (verdict.refused) return { reply: { status: 429, json: verdict.refused }, headers };
     }
     if (request.malformed)
-      return { reply: invalidForm('content_type', 'CONTENT_TYPE_INVALID', 'Expected "Content-Type" header to be one of {application/json, multipart/form-data}.'), headers };
+      return {
+        reply: invalidForm(
+          'content_type',
+          'CONTENT_TYPE_INVALID',
+          'Expected "Content-Type" header to be one of {application/json, multipart/form-data}.',
+        ),
+        headers,
+      };
     const body = isObject(request.body) ? request.body : {};
     const { query, uploads } = request;
     return { reply: route.handle({ params, query, body, raw: request.body, uploads }), headers };

@@ -2,7 +2,7 @@
 // `large_threshold` (protocol reference 8.3).
 
 import { INTENTS } from '../../../src/wire/intents.ts';
-import { timestamp, type Fields, type Part } from '../json.ts';
+import { type Fields, type Part, timestamp } from '../json.ts';
 import { DISCORD_EPOCH_MS } from '../snowflake.ts';
 import { sound } from './guild.ts';
 import type { Place } from './place.ts';
@@ -21,12 +21,7 @@ const ONLINE_MAX = 200;
  * The `d` of an available guild's GUILD_CREATE. `unavailable: false` is there in a backfill and after an outage, and
  * absent when the bot joins (8.2).
  */
-export function guildCreate(
-  world: World,
-  place: Place,
-  viewer: Viewer,
-  why: 'backfill' | 'join',
-): Fields {
+export function guildCreate(world: World, place: Place, viewer: Viewer, why: 'backfill' | 'join'): Fields {
   return {
     ...world.fields(place),
     ...(why === 'backfill' ? { unavailable: false } : {}),
@@ -61,7 +56,11 @@ export function guildUpdate(world: World, place: Place): Fields {
   };
 }
 
-function membersAndPresences(world: World, place: Place, viewer: Viewer): { members: Part[]; presences: Fields[] } {
+function membersAndPresences(
+  world: World,
+  place: Place,
+  viewer: Viewer,
+): { members: Part[]; presences: Fields[] } {
   const shown = new Map<number, Who>([[-1, { place, n: -1 }]]);
   const presences: Fields[] = [];
   for (const state of world.voiceStates(place)) {

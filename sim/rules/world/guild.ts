@@ -3,7 +3,7 @@
 
 import type { Fields, Part } from '../json.ts';
 import { imageHash, noise, pairOfWords, sentence } from './noise.ts';
-import { CHANNEL, channelType, partId, personId, type Place } from './place.ts';
+import { CHANNEL, channelType, type Place, partId, personId } from './place.ts';
 
 /** The guild object without roles, emojis and the extra fields of GUILD_CREATE. */
 export function guildFields(place: Place): Part {
@@ -83,8 +83,7 @@ export function channel(place: Place, k: number): Part {
     version: 1_700_000_000_000 + k,
     type,
     position: k,
-    permission_overwrites:
-      value % 3 === 0 ? [{ type: 0, id: place.id, deny: '2048', allow: '1024' }] : [],
+    permission_overwrites: value % 3 === 0 ? [{ type: 0, id: place.id, deny: '2048', allow: '1024' }] : [],
     name: pairOfWords(value, type === CHANNEL.text ? '-' : ' '),
     id: partId(place, 'channel', k),
     flags: 0,

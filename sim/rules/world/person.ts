@@ -1,9 +1,9 @@
 // People: the user, member and presence objects of a guild's `n`th member, computed from its number.
 
-import { DISCORD_EPOCH_MS } from '../snowflake.ts';
 import { type Fields, type Part, timestamp } from '../json.ts';
+import { DISCORD_EPOCH_MS } from '../snowflake.ts';
 import { fraction, imageHash, noise, pairOfWords } from './noise.ts';
-import { partId, personId, type Place } from './place.ts';
+import { type Place, partId, personId } from './place.ts';
 
 /** The user object as other objects embed it. */
 export function user(place: Place, n: number): Part {
@@ -30,9 +30,9 @@ export function member(place: Place, n: number): Fields {
   const value = noise(n, place.index, 12);
   const roles: string[] = [];
   for (let i = 0; i < value % 4 && i + 1 < place.roles; i++)
-    roles.push(partId(place, 'role', 1 + ((value >>> 4) + i) % Math.max(1, place.roles - 1)));
+    roles.push(partId(place, 'role', 1 + (((value >>> 4) + i) % Math.max(1, place.roles - 1))));
   return {
-    roles: [...new Set(roles)],
+    roles: roles.length > 1 ? [...new Set(roles)] : roles,
     premium_since: null,
     pending: false,
     nick: value % 5 === 0 ? pairOfWords(value >>> 5, ' ') : null,

@@ -14,6 +14,9 @@ const PERSON_STEP_MS = 7;
 const SLOT = { channel: 1, role: 1_000, emoji: 2_000, thread: 3_000, sound: 4_000 } as const;
 export type PartKind = keyof typeof SLOT;
 
+/** Bytes of one part in GUILD_CREATE, measured; a channel's hold its share of threads. */
+const BYTES = { role: 320, channel: 352, emoji: 135 } as const;
+
 /** A guild's place and plan: what is in it before anyone changed anything. */
 export interface Place {
   readonly index: number;
@@ -38,13 +41,13 @@ export function placeAt(
   const { seed } = options;
   const timeMs = FIRST_GUILD_MS + index * STEP_MS;
   // Bytes for parts, after the guild's own fields and the members it always carries.
-  const bytes = Math.max(0, options.guildKb * 1024 * (0.6 + 0.8 * fraction(seed, index, 1)) - 4_300);
+  const bytes = Math.max(0, options.guildKb * 1024 * (0.6 + 0.8 * fraction(seed, index, 1)) - 2_900);
   const clamp = (value: number, least: number, most: number) =>
     Math.round(Math.max(least, Math.min(most, value)));
-  const roles = clamp((bytes * 0.25) / 400, 2, 250);
-  const channels = clamp((bytes * 0.5) / 460, 3, 500);
-  const emojis = clamp((bytes * 0.25) / 155, 0, 250);
-  const left = bytes - roles * 400 - channels * 460 - emojis * 155;
+  const roles = clamp((bytes * 0.25) / BYTES.role, 2, 250);
+  const channels = clamp((bytes * 0.5) / BYTES.channel, 3, 500);
+  const emojis = clamp((bytes * 0.25) / BYTES.emoji, 0, 250);
+  const left = bytes - roles * BYTES.role - channels * BYTES.channel - emojis * BYTES.emoji;
   const skew = Math.min(12, -Math.log(1 - fraction(seed, index, 2)));
   const members = Math.max(3, Math.round(options.membersPerGuild * skew));
   return {
@@ -57,7 +60,8 @@ export function placeAt(
     threads: Math.floor(channels / 10),
     members,
     voiceMembers: Math.min(members, noise(seed, index, 4) % 3),
-    topicChars: clamp(left / channels, 0, 1000),
+    // Two of three channels have a topic.
+    topicChars: clamp(left / channels / 0.64, 0, 4000),
   };
 }
 

@@ -1,13 +1,13 @@
 // The world as it is now: guilds and what is in them, read by id, with every change applied. It knows nothing of
 // sessions or events; acts change it and say which events follow.
 
-import { timestamp, type Fields, type Part } from '../json.ts';
+import { type Fields, type Part, timestamp } from '../json.ts';
 import type { RuleOptions } from '../options.ts';
 import { DISCORD_EPOCH_MS } from '../snowflake.ts';
 import { applyChanges, type ChangedKind, type Changes, createChanges } from './changes.ts';
 import { channel, emoji, guildFields, many, role, thread } from './guild.ts';
-import { locatePart, locatePerson, partId, personId, type PartKind, type Place, placeAt } from './place.ts';
 import { member as pristineMember, presence as pristinePresence, user as pristineUser } from './person.ts';
+import { locatePart, locatePerson, type PartKind, type Place, partId, personId, placeAt } from './place.ts';
 
 /** A person in a guild; `n` is -1 for the bot itself. */
 export interface Who {
@@ -47,6 +47,7 @@ export interface World {
   user(who: Who): Part;
   /** The member object without `user`; undefined when not (any longer) a member. */
   member(who: Who): Fields | undefined;
+  isMember(who: Who): boolean;
   setMember(who: Who, fields: Fields | null): void;
   addMember(place: Place): Who;
   presence(who: Who): Fields | null;
@@ -90,7 +91,10 @@ export function createWorld(options: RuleOptions, botUser: Part): World {
     const last = lastMessages.get(part.id);
     return last === undefined ? part : { ...part, last_message_id: last };
   };
-  const pristinePart = (kind: ChangedKind & PartKind, id: string): { place: Place; part: Part } | undefined => {
+  const pristinePart = (
+    kind: ChangedKind & PartKind,
+    id: string,
+  ): { place: Place; part: Part } | undefined => {
     const located = locatePart(id, kind);
     const place = located && places[located.index];
     if (!located || !place || located.k >= sizes[kind](place)) return undefined;
@@ -160,8 +164,7 @@ export function createWorld(options: RuleOptions, botUser: Part): World {
       }
       return undefined;
     },
-    sawMessage: (place, channelId, messageId) =>
-      void write(place).lastMessages.set(channelId, messageId),
+    sawMessage: (place, channelId, messageId) => void write(place).lastMessages.set(channelId, messageId),
 
     memberCount: (place) => place.members + read(place).joined - read(place).left + 1,
     memberNumbers: (place) => place.members + read(place).joined,
@@ -181,6 +184,7 @@ export function createWorld(options: RuleOptions, botUser: Part): World {
       const pristine = n < 0 ? botMember(place) : pristineMember(place, n);
       return changed ? { ...pristine, ...changed } : pristine;
     },
+    isMember: ({ place, n }) => n < world.memberNumbers(place) && read(place).members.get(n) !== null,
     setMember({ place, n }, fields) {
       const { members } = write(place);
       if (fields === null) write(place).left++;
@@ -198,8 +202,7 @@ export function createWorld(options: RuleOptions, botUser: Part): World {
         (who.n < 0 ? null : pristinePresence(who.place, who.n, userId))
       );
     },
-    setPresence: (who, presence) =>
-      void write(who.place).presences.set(world.userId(who), presence),
+    setPresence: (who, presence) => void write(who.place).presences.set(world.userId(who), presence),
 
     voiceStates(place) {
       const changed = read(place).voice;

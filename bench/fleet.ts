@@ -1,0 +1,82 @@
+// A Holdfast with many shards on a simulator process, for the benchmarks that need no handler.
+
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { freePort, type HoldfastProcess, startHoldfast, waitFor } from '../test/processes.ts';
+import { type Part, pin, startPart } from './process.ts';
+
+export interface BenchFleet {
+  readonly sim: Part;
+  readonly holdfast: HoldfastProcess;
+  readonly shards: number;
+  counters(): Promise<{ identifies: number; resumes: number; lastResumeAt: number }>;
+  /** Waits until every shard is live and all that came is folded. */
+  settled(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts both and waits for the first READYs. */
+export async function startFleet(options: {
+  shards: number;
+  guildsPerShard: number;
+  guildKb: number;
+}): Promise<BenchFleet> {
+  const { shards } = options;
+  const sim = startPart(
+    path.join(import.meta.dirname, 'sim-process.ts'),
+    {
+      ...options,
+      maxConcurrency: shards,
+      identifyIntervalMs: 100,
+      sendBufferMaxBytes: 2 ** 30,
+      truthRows: 10_000,
+      sessionStartTotal: 10_000,
+      sessionStartRemaining: 10_000,
+    },
+    { core: 1 },
+  );
+  const { port, token } = await sim.message<{ port: number; token: string }>('port');
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-bench-'));
+  const holdfast = startHoldfast({
+    api: `http://127.0.0.1:${port}/api`,
+    token,
+    stateDir: path.join(folder, 'state'),
+    port: await freePort(),
+    settings: {
+      HOLDFAST_INTENTS: 'UNPRIVILEGED',
+      HOLDFAST_SHARDS: String(shards),
+      HOLDFAST_IDENTIFY_SPACING: '150ms',
+    },
+  });
+  pin(await holdfast.daemonPid(), 0);
+  const fleet: BenchFleet = {
+    sim,
+    holdfast,
+    shards,
+    counters() {
+      sim.send('counters');
+      return sim.message('counters');
+    },
+    async settled() {
+      await waitFor(
+        'every shard live and folded',
+        async () => {
+          const status = await holdfast.status().catch(() => undefined);
+          return (
+            status?.shards.filter((shard) => shard.phase === 'live').length === shards &&
+            status.state.backlog === 0
+          );
+        },
+        300_000,
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      await holdfast.stop();
+      await sim.end();
+      fs.rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  await fleet.settled();
+  return fleet;
+}
