@@ -8,6 +8,8 @@ import type { Truth } from './rules/truth.ts';
 
 const LOOPBACK = /^(?:::1|(?:::ffff:)?127(?:\.\d+){3})$/;
 
+const READABLE: ReadonlySet<string> = new Set(['state', 'guilds']);
+
 /** Answers requests under `/control`. `control` is the table of levers; `token` is asked for as a bearer when set. */
 export function createControlHttp(context: {
   control: object;
@@ -24,6 +26,9 @@ export function createControlHttp(context: {
     if (request.method === 'GET' && name === '')
       return answer(response, 200, { levers: leverNames(control) });
     if (request.method === 'GET' && name === 'truth') return writeTruth(response, truth, url.searchParams);
+    // A browser may read, but not pull.
+    if (request.method !== 'POST' && !READABLE.has(name))
+      return answer(response, 405, { error: `POST /control/${name}` });
     const lever = findLever(control, name);
     if (!lever) return answer(response, 404, { error: `no such lever: ${name}; GET /control/ lists them` });
     try {

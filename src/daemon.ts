@@ -12,21 +12,23 @@ import type { Log } from './base/log.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import type { Config } from './config/config.ts';
 import { type CursorRow, createCursors } from './downstream/cursors.ts';
-import { createDownstream } from './downstream/downstream.ts';
+import { createDownstream, type SnapshotRequest, type SnapshotRun } from './downstream/downstream.ts';
 import { type HandlerSession, openHandlerSessions } from './downstream/handler-sessions.ts';
 import { createFleet, type Fleet } from './fleet.ts';
-import { type JournalCondition, openJournal } from './journal/journal.ts';
+import { type Journal, type JournalCondition, openJournal } from './journal/journal.ts';
 import { type LedgerRow, openLedger } from './ledger/ledger.ts';
 import { fetchGatewayBot, type GatewayBot } from './rest/gateway-bot.ts';
 import { createRest } from './rest/rest.ts';
 import { openSessionTable, type SessionRow } from './session/session-table.ts';
-import { openState } from './state/state.ts';
+import { forEachFrame } from './state/snapshot.ts';
+import { openState, type State } from './state/state.ts';
 import { createStatus } from './status.ts';
 import { type Disk, systemDisk } from './store/disk.ts';
 import { type FolderLock, lockFolder } from './store/lock.ts';
 import { openRecordFile } from './store/record-file.ts';
 import { createUpkeep } from './upkeep.ts';
 import { USER_AGENT } from './version.ts';
+import { INTENTS } from './wire/intents.ts';
 
 export interface DaemonOptions {
   config: Config;
@@ -95,7 +97,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     maxAgeMs: config.journalMaxAgeMs,
     cursors: () => cursors.rows(),
     onAppended(buffer, end) {
-      state.appended(journal.end());
+      upkeep.journalGrew();
       downstream.feed(buffer, end);
     },
     onCondition: (condition) => onJournalCondition(condition),
@@ -105,8 +107,22 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     clock.now(),
     (shard) => journal.tip(shard),
   );
-  const state = openState({ directory: config.stateDir, journalDirectory: files.journal, log });
-  state.appended(journal.end());
+  const openStateFor = (intents: number): State => {
+    // Only presences bring other members in GUILD_CREATE; without them there is nothing to keep up to date.
+    const keep = (intents & INTENTS.GUILD_PRESENCES) !== 0;
+    const opened = openState({
+      directory: config.stateDir,
+      journalDirectory: files.journal,
+      clock,
+      log,
+      keepMembers: keep,
+      keepPresences: keep,
+      onUnusable: (error) => log.error('state.unusable', { code: error.code }, `${error.message} → ${error.remedy}`),
+    });
+    opened.appended(journal.end());
+    return opened;
+  };
+  let state = openStateFor(stored?.intents ?? (config.intents === 'auto' ? 0 : config.intents));
 
   let gatewayBot: GatewayBot | undefined;
   let fleet: Fleet | undefined;
@@ -143,7 +159,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       proposedIntents ??= intents;
       decideLayout();
     },
-    snapshot: (request) => state.snapshot(request),
+    snapshot: (request) => takeSnapshot(request, journal, state),
     onStateLost: (shard) => fleet?.stateLost(shard),
     onCommand: (shard, op, text) => fleet?.send(shard, op, text) ?? false,
     onPresence: (shard, presence) => fleet?.setPresence(shard, presence),
@@ -155,7 +171,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     clock,
     log,
     journal,
-    state,
+    state: () => state,
     cursors,
     table,
     segmentBytes: config.journalSegmentBytes,
@@ -273,7 +289,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       clock,
       startedAt,
       journal,
-      state,
+      state: () => state,
       ledger,
       downstream,
       cursors,
@@ -310,6 +326,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       }),
     stop,
   };
+}
+
+/** Lets downstream read a snapshot from the state's worker, frame by frame. */
+function takeSnapshot(request: SnapshotRequest, journal: Journal, state: State): SnapshotRun {
+  const { shard, shardCount, epoch, s, sessionId, resumeUrl } = request;
+  let stale = false;
+  state.appended(journal.end());
+  const handle = state.snapshot(
+    { shard, shardCount, epoch, s, sessionId, resumeUrl, credit: 0 },
+    {
+      head(head) {
+        stale = head.stale;
+      },
+      chunk(bytes) {
+        const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+        const payloads: Buffer[] = [];
+        forEachFrame(chunk, (start, end) => payloads.push(chunk.subarray(start, end)));
+        request.onPayloads(payloads);
+      },
+      end(outcome) {
+        if (outcome === 'done') request.onEnd({ stale });
+        else if (outcome === 'lost') request.onLost();
+        else if (outcome === 'failed') request.onFailed();
+      },
+    },
+  );
+  return { credit: (bytes) => handle.grant(bytes), cancel: () => handle.cancel() };
 }
 
 /** Where things lie in a state folder. */

@@ -1,7 +1,7 @@
 // Puts together what `holdfast status` shows, from every room's own numbers. Asked for now and then; costs the
 // event path nothing.
 
-import type { HandlerReport, JournalReport, ShardReport, Status } from './admin/status.ts';
+import type { HandlerReport, JournalReport, ShardReport, StateReport, Status } from './admin/status.ts';
 import type { Clock } from './base/clock.ts';
 import type { Config } from './config/config.ts';
 import type { Cursors } from './downstream/cursors.ts';
@@ -19,7 +19,7 @@ export interface StatusOptions {
   clock: Clock;
   startedAt: number;
   journal: Journal;
-  state: State;
+  state: () => State;
   ledger: Ledger;
   downstream: Downstream;
   cursors: Cursors;
@@ -72,7 +72,7 @@ export function createStatus(options: StatusOptions): () => Status {
         waiting: ledgerStatus.waiting,
       },
       journal: journalReport,
-      state: options.state.stats(),
+      state: reportState(options.state()),
       handlers: reportHandlers(downstream.links(), tallies, options.cursors, journal),
       totals: {
         dispatched: downstream.dispatched(),
@@ -89,6 +89,11 @@ export function createStatus(options: StatusOptions): () => Status {
       warnings,
     };
   };
+}
+
+function reportState(state: State): StateReport {
+  const { folded, duplicates, lost, aside, queued } = state.stats();
+  return { folded, skipped: duplicates + lost, aside, backlog: queued };
 }
 
 /** Bytes a second that the journal took since the last call (at least a second ago). */

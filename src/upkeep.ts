@@ -19,7 +19,7 @@ export interface UpkeepOptions {
   clock: Clock;
   log: Log;
   journal: Journal;
-  state: State;
+  state: () => State;
   cursors: Cursors;
   table: SessionTable;
   segmentBytes: number;
@@ -31,12 +31,16 @@ export interface UpkeepOptions {
 
 export interface Upkeep {
   start(): void;
+  /** The journal was written: the state's worker is told soon. */
+  journalGrew(): void;
   stop(): void;
   /** Writes positions beside the sessions; also done at a clean end. */
   checkpoint(): void;
 }
 
 const SYNC_MS = 1_000;
+/** How long news of the journal's growth may take to the state's worker. */
+const TELL_MS = 100;
 const TRIM_MS = 5_000;
 const CHECKPOINT_MS = 60_000;
 const FOLDER_MS = 2_000;
@@ -46,9 +50,10 @@ const HOLD_BYTES = 256 * 1024 * 1024;
 
 /** Creates the upkeep of one daemon. */
 export function createUpkeep(options: UpkeepOptions): Upkeep {
-  const { clock, log, journal, state, cursors, table } = options;
+  const { clock, log, journal, cursors, table } = options;
   const timers = new Set<Timer>();
   let stopped = false;
+  let telling: Timer | undefined;
   /** Where in the log the slowest connected handler reads, as of the last look. */
   let slowest: LogPosition = { segment: 0, offset: 0 };
 
@@ -75,7 +80,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   };
 
   /** Fold may go as far as the journal is synced, and not past a handler whose snapshot must be older. */
-  const limitFold = (synced: readonly Position[]): void => {
+  const limitFold = (synced: readonly Position[], upTo: LogPosition): void => {
     const limits = synced.slice();
     slowest = journal.end();
     for (const cursor of cursors.all()) {
@@ -85,15 +90,15 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       if (cursor.connected && compareLogPositions(place, slowest) < 0) slowest = place;
       if (holds(cursor, place)) limits[cursor.shard] = cursor.proven;
     }
-    state.setLimits(
+    options.state().setLimits(
       limits.flatMap((limit, shard) => (limit.epoch > 0 ? [{ shard, epoch: limit.epoch, s: limit.s }] : [])),
+      upTo,
     );
   };
 
   const sync = async (): Promise<void> => {
     const tips = Array.from({ length: options.shardCount() }, (_, shard) => journal.tip(shard));
-    await journal.sync();
-    limitFold(tips);
+    limitFold(tips, await journal.sync());
   };
 
   const checkpoint = (): void => {
@@ -120,13 +125,20 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   return {
     start() {
       every(SYNC_MS, sync);
-      every(TRIM_MS, () => journal.trim(state.frontier(), slowest));
+      every(TRIM_MS, () => journal.trim(options.state().frontier(), slowest));
       every(CHECKPOINT_MS, checkpoint);
       every(FOLDER_MS, watchFolder);
     },
     stop() {
       stopped = true;
       for (const timer of timers) timer.cancel();
+      telling?.cancel();
+    },
+    journalGrew() {
+      telling ??= clock.after(TELL_MS, () => {
+        telling = undefined;
+        options.state().appended(journal.end());
+      });
     },
     checkpoint,
   };

@@ -45,7 +45,6 @@ export interface Carried {
 /** A connection, as the rest of the rules see it. */
 export interface Connection extends Outlet {
   readonly version: number;
-  readonly openedAt: number;
   session: Session | null;
   open: boolean;
   buffered(): number;
@@ -97,7 +96,6 @@ export function createConnections(context: {
     const connection: Connection = {
       id: nextId++,
       version: Number(query.version),
-      openedAt: timers.now(),
       session: null,
       open: true,
       buffered: () => port.buffered(),

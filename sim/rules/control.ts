@@ -8,8 +8,15 @@ import type { InteractionActs } from './acts/interaction-acts.ts';
 import { type MessageActs, type Room, textRoom } from './acts/message-acts.ts';
 import type { Connection } from './connection.ts';
 import type { Counters } from './counters.ts';
-import type { Crowd, CrowdMix } from './crowd.ts';
-import type { CountedFault, DelayedMoment, Faults } from './faults.ts';
+import type { Crowd } from './crowd.ts';
+import {
+  COUNTED_FAULTS,
+  type CountedFault,
+  DELAYED_MOMENTS,
+  type DelayedMoment,
+  type Faults,
+} from './faults.ts';
+import type { CrowdMix } from './habits.ts';
 import type { Fields, Part } from './json.ts';
 import type { RuleOptions } from './options.ts';
 import type { Session, Sessions } from './session.ts';
@@ -146,6 +153,7 @@ function createLevers(context: ControlContext) {
     },
     /** Closes with a code of 5.1. */
     close(target: Target & { code: number }) {
+      if (!Number.isInteger(target.code)) throw new RangeError('close needs a code');
       const closed = connectionsOf(target);
       for (const connection of closed) connection.shut(target.code);
       return noted('close', target, closed.length);
@@ -166,6 +174,7 @@ function createLevers(context: ControlContext) {
       return noted('expire', target, hit.length);
     },
     delay(order: { what: DelayedMoment; ms: number; times?: number | undefined }) {
+      oneOf(DELAYED_MOMENTS, order.what);
       faults.delay(order.what, order.ms, order.times);
       return noted('delay', order, 0);
     },
@@ -175,6 +184,7 @@ function createLevers(context: ControlContext) {
     },
     /** Arms a fault of faults.ts for the next `times` occasions (1), on one shard or any. */
     arm(order: { what: CountedFault; times?: number | undefined; shard?: number | undefined }) {
+      oneOf(COUNTED_FAULTS, order.what);
       faults.arm(order.what, order.times ?? 1, order.shard);
       return noted(`arm ${order.what}`, order, 0);
     },
@@ -314,4 +324,9 @@ function createHands(context: ControlContext) {
       burst: (order: { count: number; mix?: CrowdMix | undefined }) => crowd.burst(order.count, order.mix),
     },
   };
+}
+
+/** Levers are pulled over HTTP too, where no compiler looks at the words. */
+function oneOf(words: readonly string[], word: string): void {
+  if (!words.includes(word)) throw new RangeError(`no such word: ${word}; there are ${words.join(', ')}`);
 }

@@ -103,7 +103,6 @@ export function createDiscord(overrides: RuleOverrides, ports: DiscordPorts): Di
   const sessionStart = createSessionStart({
     ...base,
     ...{ budget, buckets, sessions, world, fanOut, resumeUrl, carrier },
-    connections: () => connections.all(),
   });
   const connections = createConnections({
     ...base,

@@ -59,7 +59,7 @@ export function createFanOut(context: {
       const opens = event.always ? undefined : EVENT_INTENTS[eventTypeId(t)];
       const needs = opens ? (place ? opens.guild : opens.direct) : 0;
       if (opens && needs === 0) return;
-      if (place && world.down(place) && t !== 'GUILD_DELETE') return;
+      if (place && world.down(place) && t !== 'GUILD_DELETE' && t !== 'GUILD_CREATE') return;
       const id = event.id ?? mintId();
       const d = event.id || !options.markEvents ? event.d : { ...event.d, sim_event_id: id };
       let full: Body | undefined;

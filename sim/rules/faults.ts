@@ -2,7 +2,8 @@
 // strike at once (a cut, a close, an op 7) are levers of control.ts.
 
 /** Moments that can be delayed. */
-export type DelayedMoment = 'hello' | 'ready' | 'backfill' | 'replay' | 'resumed' | 'ack' | 'rest';
+export const DELAYED_MOMENTS = ['hello', 'ready', 'backfill', 'replay', 'resumed', 'ack', 'rest'] as const;
+export type DelayedMoment = (typeof DELAYED_MOMENTS)[number];
 
 export interface Faults {
   /** Delays a moment by `ms`, for the next `times` occasions or until it is set to 0. */
@@ -26,16 +27,18 @@ export interface Faults {
  * `op9-on-identify`, `op9-on-resume`: refused with `d:false`. `op9-true-on-resume`: refused with `d:true`.
  * `http-502`: the upgrade is answered with 502. `rest-500`: a REST request is answered with 500.
  */
-export type CountedFault =
-  | 'drop-dispatch'
-  | 'lose-dispatch'
-  | 'duplicate-dispatch'
-  | 'op7-for-hello'
-  | 'op9-on-identify'
-  | 'op9-on-resume'
-  | 'op9-true-on-resume'
-  | 'http-502'
-  | 'rest-500';
+export const COUNTED_FAULTS = [
+  'drop-dispatch',
+  'lose-dispatch',
+  'duplicate-dispatch',
+  'op7-for-hello',
+  'op9-on-identify',
+  'op9-on-resume',
+  'op9-true-on-resume',
+  'http-502',
+  'rest-500',
+] as const;
+export type CountedFault = (typeof COUNTED_FAULTS)[number];
 
 export function createFaults(): Faults {
   const delays = new Map<DelayedMoment, { ms: number; left: number }>();

@@ -19,7 +19,7 @@ export function isInteger(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value);
 }
 
-/** Seconds-precision-free ISO time as Discord writes it: `2024-01-02T03:04:05.678000+00:00`. */
+/** A time as Discord writes it, with six decimals: `2024-01-02T03:04:05.678000+00:00`. */
 export function timestamp(unixMs: number): string {
   return `${new Date(unixMs).toISOString().slice(0, 23)}000+00:00`;
 }

@@ -40,7 +40,6 @@ export interface SessionStartContext {
   readonly fanOut: FanOut;
   /** `resume_gateway_url` (1.2: no query). */
   readonly resumeUrl: () => string;
-  readonly connections: () => Iterable<Connection>;
   /** The connection that carries a session. */
   readonly carrier: (session: Session) => Connection | undefined;
 }

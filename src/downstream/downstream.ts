@@ -48,6 +48,8 @@ export interface SnapshotRequest {
   onEnd(info: { stale: boolean }): void;
   /** There is no state of this shard to make a snapshot of. */
   onLost(): void;
+  /** It broke off, and may be asked for again. */
+  onFailed(): void;
 }
 
 export interface DownstreamOptions {

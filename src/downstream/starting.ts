@@ -246,6 +246,10 @@ export function createStarting(options: StartingOptions): Starting {
         wait(link, 'held');
         options.onStateLost(link.shard);
       },
+      onFailed() {
+        // Part of it may be written: only a new start makes the handler whole.
+        if (link.phase === 'snapshot') invalidate(link);
+      },
     });
     const giveCredit = (): void => {
       if (owed === 0 || link.socket.writableLength > SLOW_BYTES) return;

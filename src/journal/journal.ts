@@ -5,13 +5,14 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Disk } from '../store/disk.ts';
-import { EVENT } from '../wire/event-type.ts';
-import { encodeHead } from './head.ts';
 import type { LogPosition, Position } from './position.ts';
-import { createJournalReader, type JournalReader } from './reader.ts';
-import { createRecordHeader, KIND, readRecord, recordBytes, writeRecord } from './record.ts';
+import { createJournalReader, findFloor, type JournalReader } from './reader.ts';
+import { KIND, recordBytes, writeRecord } from './record.ts';
 import { recover } from './recovery.ts';
-import { openSegments, type Segment } from './segments.ts';
+import { openSegments } from './segments.ts';
+import { createTips } from './tips.ts';
+import { trimSegments } from './trim.ts';
+import { createWriter } from './writer.ts';
 
 /** `failing`: the disk refuses, events go on live from memory. `full`: the memory for that is used up. */
 export type JournalCondition = 'sound' | 'failing' | 'full';
@@ -93,52 +94,39 @@ const FLUSH_BYTES = 512 * 1024;
 /** How much may wait in memory for a failing disk. */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 const RETRY_MS = 500;
-/** Segments that are never dropped for space: the newest and the one before. */
-const SEGMENTS_MIN = 2;
 
 /** Opens the journal in `directory`, recovering what is there. */
 export function openJournal(options: JournalOptions): Journal {
   const { clock, log } = options;
   const segments = openSegments(options);
   const recovered = recover(segments, log);
-  const damaged = recovered.damaged;
-  // Positions by shard. `appended` runs ahead of `written` within a tick, and while the disk fails.
-  let appended = createTips(64);
-  let written = createTips(64);
-  let shards = 0;
-  const setTip = (shard: number, epoch: number, s: number): void => {
-    if (shard >= shards) {
-      shards = shard + 1;
-      appended = growTips(appended, shards);
-      written = growTips(written, shards);
-    }
-    appended.epoch[shard] = epoch;
-    appended.s[shard] = s;
-  };
-  const copyTips = (): void => {
-    written.epoch.set(appended.epoch);
-    written.s.set(appended.s);
-  };
-  for (const [shard, position] of recovered.tips) setTip(shard, position.epoch, position.s);
-  copyTips();
+  const tips = createTips();
+  for (const [shard, position] of recovered.tips) tips.set(shard, position.epoch, position.s);
+  // Ages are measured on the monotonic clock: when the wall clock is put right, nothing becomes old at once.
+  const wallAtStart = clock.now() - clock.monotonic();
+  const now = (): number => wallAtStart + clock.monotonic();
+  let frontier: LogPosition = { segment: 0, offset: 0 };
+  const writer = createWriter({
+    ...options,
+    segments,
+    tips,
+    now,
+    frontier: () => frontier,
+    synced: recovered.synced,
+  });
 
   // Two buffers: one is written and delivered while the other takes appends.
   let buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   let spare = Buffer.allocUnsafe(BUFFER_BYTES);
   let used = 0;
-  let delivering = false;
+  let flushing = false;
   let scheduled = false;
+  let closed = false;
   let condition: JournalCondition = 'sound';
+  // What a failing disk did not take, oldest first.
   const pending: Buffer[] = [];
   let pendingBytes = 0;
-  let pendingWritten = 0;
   let retry: Timer | undefined;
-  let appendedBytes = 0;
-  let frontier: LogPosition = { segment: 0, offset: 0 };
-  let current: Segment | undefined = segments.newest();
-  let dirty = false;
-  let closed = false;
-  const scratch = createRecordHeader();
   const header = { kind: 0, type: 0, shard: 0, epoch: 0, s: 0, receivedAt: 0 };
 
   const reserve = (bytes: number): void => {
@@ -156,7 +144,7 @@ export function openJournal(options: JournalOptions): Journal {
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      if (!closed) flush();
+      flush();
     });
   };
 
@@ -166,173 +154,71 @@ export function openJournal(options: JournalOptions): Journal {
     options.onCondition(next);
   };
 
-  /** Writes bytes at the end of the current segment; throws the disk's error after cutting back what it left. */
-  const writeBytes = (bytes: Buffer, end: number): void => {
-    const segment = current!;
-    const file = segments.file(segment);
-    let done = 0;
-    try {
-      while (done < end) {
-        const count = file.write(bytes, done, end - done, segment.bytes + done);
-        if (count === 0) throw Object.assign(new Error('the disk took no bytes'), { code: 'EIO' });
-        done += count;
-      }
-    } catch (error) {
-      try {
-        if (done > 0) file.truncate(segment.bytes);
-      } catch {
-        // Cut at the next start: recovery stops at the last whole record.
-      }
-      throw error;
-    }
-    dirty = true;
-    indexRecords(segment, bytes, end, segment.bytes);
-    segment.bytes += end;
-    appendedBytes += end;
-  };
-
-  const indexRecords = (segment: Segment, bytes: Buffer, end: number, base: number): void => {
-    const index = segments.index(segment);
-    for (let at = 0; at < end; ) {
-      const next = readRecord(bytes, at, end, scratch);
-      if (scratch.kind === KIND.DISPATCH) {
-        index.push(scratch.shard, scratch.epoch, scratch.s, base + at);
-        if (scratch.type === EVENT.GUILD_CREATE) segment.backfillBytes += next - at;
-      }
-      at = next;
-    }
-  };
-
-  const beginSegment = (): void => {
-    const before = current;
-    const segment = segments.create();
-    const tips = Array.from({ length: shards }, (_, shard) => shard)
-      .filter((shard) => written.epoch[shard] !== 0)
-      .map((shard) => [shard, written.epoch[shard]!, written.s[shard]!] as const);
-    segment.head = { version: 1, tips, cursors: options.cursors() };
-    segment.beganAt = clock.now();
-    const payload = encodeHead(segment.head);
-    const record = Buffer.allocUnsafe(recordBytes(payload.length));
-    writeRecord(
-      record,
-      0,
-      { kind: KIND.HEAD, type: 0, shard: 0, epoch: 0, s: 0, receivedAt: segment.beganAt },
-      payload,
-      0,
-      payload.length,
-    );
-    current = segment;
-    try {
-      writeBytes(record, record.length);
-      options.disk.syncFolder(options.directory);
-    } catch (error) {
-      segments.drop(segment);
-      current = before;
-      throw error;
-    }
-  };
-
-  /** Writes one batch, beginning a new segment first where the current one is full or absent. */
-  const writeBatch = (bytes: Buffer, end: number): void => {
-    if (!current || (current.bytes + end > options.segmentBytes && current.bytes > 0)) beginSegment();
-    try {
-      writeBytes(bytes, end);
-    } catch (error) {
-      // A full disk: make room by dropping the oldest, a bad file: try a new one.
-      if (makeRoom()) return writeBytes(bytes, end);
-      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
-      beginSegment();
-      writeBytes(bytes, end);
-    }
-  };
-
-  const makeRoom = (): boolean => {
-    const oldest = segments.list[0];
-    if (!oldest || segments.list.length <= SEGMENTS_MIN || oldest.number >= frontier.segment) return false;
-    log.warn(
-      'journal.room-made',
-      { segment: oldest.number },
-      'the disk is full: the oldest part of the journal was dropped to go on',
-    );
-    segments.drop(oldest);
-    return true;
-  };
-
   const flush = (): void => {
-    if (used === 0) return;
+    if (used === 0 || closed) return;
     // What a delivery appends waits for the next tick: its own batch is still being read.
-    if (delivering) return schedule();
+    if (flushing) return schedule();
+    flushing = true;
     const end = used;
     const batch = buffer;
     buffer = spare;
     used = 0;
-    if (condition === 'sound') {
-      try {
-        writeBatch(batch, end);
-        copyTips();
-      } catch (error) {
-        beginTrouble(error);
-      }
-    }
-    if (condition !== 'sound') keepPending(batch.subarray(0, end));
-    delivering = true;
     try {
+      store(batch, end);
       options.onAppended(batch, end);
     } finally {
-      delivering = false;
+      flushing = false;
       // A batch that outgrew the usual size is let go with its memory.
       spare = batch.length > BUFFER_BYTES ? Buffer.allocUnsafe(BUFFER_BYTES) : batch;
     }
   };
 
-  const beginTrouble = (error: unknown): void => {
+  /** Writes a batch or, while the disk fails, keeps it in memory. */
+  const store = (batch: Buffer, end: number): void => {
+    if (condition === 'sound') {
+      try {
+        return writer.write(batch, end);
+      } catch (error) {
+        beginTrouble(error as NodeJS.ErrnoException);
+      }
+    }
+    pending.push(Buffer.from(batch.subarray(0, end)));
+    pendingBytes += end;
+    if (pendingBytes <= PENDING_BYTES_MAX || condition === 'full') return;
+    log.error(
+      'journal.full',
+      { pendingBytes },
+      'memory for undeliverable journal writes is used up: upstream is closed and will be resumed when the disk is back',
+    );
+    setCondition('full');
+  };
+
+  const beginTrouble = (error: NodeJS.ErrnoException): void => {
+    if (error.code === undefined) throw error; // not the disk: a bug of ours
     log.error(
       'journal.failing',
-      { code: (error as NodeJS.ErrnoException).code, directory: options.directory },
-      `the journal cannot be written (${(error as Error).message}); events go on live from memory, and Discord's sessions stay resumable from what is on disk. Free space or repair the disk`,
+      { code: error.code, directory: options.directory },
+      `the journal cannot be written (${error.message}); events go on live from memory, and Discord's sessions stay resumable from what is on disk. Free space or repair the disk`,
     );
     setCondition('failing');
     retry = clock.after(RETRY_MS, drainPending);
   };
 
-  const keepPending = (batch: Buffer): void => {
-    pending.push(Buffer.from(batch));
-    pendingBytes += batch.length;
-    if (pendingBytes > PENDING_BYTES_MAX && condition === 'failing') {
-      log.error(
-        'journal.full',
-        { pendingBytes },
-        'memory for undeliverable journal writes is used up: upstream is closed and will be resumed when the disk is back',
-      );
-      setCondition('full');
-    }
-  };
-
   const drainPending = (): void => {
-    if (closed) return;
     try {
-      while (pending.length > 0) {
-        const batch = pending[0]!;
-        writeBatch(batch, batch.length);
+      for (let batch = pending[0]; batch; batch = pending[0]) {
+        writer.write(batch, batch.length);
         pending.shift();
         pendingBytes -= batch.length;
-        pendingWritten += batch.length;
       }
-    } catch {
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
       retry = clock.after(RETRY_MS, drainPending);
       return;
     }
-    copyTips();
-    log.info(
-      'journal.recovered',
-      { bytes: pendingWritten },
-      'the journal is written again; nothing was lost',
-    );
-    pendingWritten = 0;
+    log.info('journal.recovered', {}, 'the journal is written again; nothing was lost');
     setCondition('sound');
   };
-
-  const endOfLog = (): LogPosition => ({ segment: current?.number ?? 0, offset: current?.bytes ?? 0 });
 
   return {
     append(shard, epoch, s, type, receivedAt, bytes, start, end) {
@@ -344,7 +230,6 @@ export function openJournal(options: JournalOptions): Journal {
       header.s = s;
       header.receivedAt = receivedAt;
       used = writeRecord(buffer, used, header, bytes, start, end);
-      setTip(shard, epoch, s);
       if (used >= FLUSH_BYTES) flush();
       else schedule();
     },
@@ -356,56 +241,20 @@ export function openJournal(options: JournalOptions): Journal {
       schedule();
     },
     flush,
-    seed(shard, position) {
-      setTip(shard, position.epoch, position.s);
-      copyTips();
-    },
-    tip: (shard) => ({ epoch: written.epoch[shard] ?? 0, s: written.s[shard] ?? 0 }),
-    end: endOfLog,
-    async sync() {
-      const position = endOfLog();
-      if (dirty && current) {
-        dirty = false;
-        try {
-          await segments.file(current).sync();
-        } catch (error) {
-          dirty = true;
-          throw error;
-        }
-      }
-      return position;
-    },
+    seed: (shard, position) => tips.set(shard, position.epoch, position.s),
+    tip: (shard) => tips.get(shard),
+    end: () => writer.end(),
+    sync: () => writer.sync(),
     syncNow() {
       flush();
-      if (condition === 'sound' && current) segments.file(current).syncNow();
+      writer.syncNow();
     },
     reader: (shard, from) => createJournalReader(segments, shard, from),
-    floor(shard) {
-      const oldest = segments.list[0];
-      const tip = oldest && segments.head(oldest)?.tips.find((row) => row[0] === shard);
-      return tip ? { epoch: tip[1], s: tip[2] } : { epoch: 0, s: 0 };
-    },
-    recreate() {
-      for (const segment of segments.list.slice()) segments.drop(segment);
-      current = undefined;
-      beginSegment();
-    },
+    floor: (shard) => findFloor(segments, shard),
+    recreate: () => writer.recreate(),
     trim(newFrontier, slowest) {
       frontier = newFrontier;
-      const now = clock.now();
-      for (;;) {
-        const [oldest, next] = segments.list;
-        if (!oldest || !next || oldest.number >= frontier.segment) return;
-        segments.head(next);
-        let counted = 0;
-        for (const segment of segments.list) {
-          if (segment.bytes === 0) segments.file(segment);
-          counted += segment.bytes - (segment.number >= slowest.segment ? segment.backfillBytes : 0);
-        }
-        const tooOld = next.beganAt > 0 && now - next.beganAt > options.maxAgeMs;
-        if (counted <= options.maxBytes && !tooOld) return;
-        segments.drop(oldest);
-      }
+      trimSegments(segments, { bounds: options, frontier, slowest, now: now() });
     },
     recoveredCursors: recovered.cursors,
     stats() {
@@ -415,10 +264,10 @@ export function openJournal(options: JournalOptions): Journal {
         bytes: segments.list.reduce((sum, segment) => sum + segment.bytes, 0),
         segments: segments.list.length,
         oldestAt: oldest?.beganAt ?? 0,
-        appendedBytes,
+        appendedBytes: writer.writtenBytes(),
         pendingBytes,
         condition,
-        damaged,
+        damaged: segments.damaged(),
       };
     },
     close() {
@@ -428,21 +277,4 @@ export function openJournal(options: JournalOptions): Journal {
       segments.close();
     },
   };
-}
-
-interface Tips {
-  readonly epoch: Uint32Array;
-  readonly s: Uint32Array;
-}
-
-function createTips(size: number): Tips {
-  return { epoch: new Uint32Array(size), s: new Uint32Array(size) };
-}
-
-function growTips(tips: Tips, shards: number): Tips {
-  if (shards <= tips.epoch.length) return tips;
-  const larger = createTips(Math.max(shards, tips.epoch.length * 2));
-  larger.epoch.set(tips.epoch);
-  larger.s.set(tips.s);
-  return larger;
 }

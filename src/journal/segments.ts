@@ -105,6 +105,16 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
     );
   };
 
+  /** Takes back a segment that could not be begun. */
+  const discard = (segment: Segment): void => {
+    segment.file?.close();
+    try {
+      disk.remove(pathOf(segment));
+    } catch {
+      // The next attempt has the same number and begins by emptying the file.
+    }
+  };
+
   disk.mkdir(directory);
   for (const name of disk.list(directory)) {
     const number = segmentNumber(name);
@@ -136,7 +146,9 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
       if (!segment.index) {
         const index = createSegmentIndex();
         const scan = reading(segment, () =>
-          scanSegment(file(segment), (header, _buffer, offset) => indexRecord(segment, index, header, offset)),
+          scanSegment(file(segment), (header, _buffer, offset) =>
+            indexRecord(segment, index, header, offset),
+          ),
         );
         for (const damage of scan?.damage ?? []) noteDamage(segment, damage);
         segment.index = index;
@@ -183,16 +195,6 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
       }
     },
   };
-
-  /** Takes back a segment that could not be begun. */
-  function discard(segment: Segment): void {
-    segment.file?.close();
-    try {
-      disk.remove(pathOf(segment));
-    } catch {
-      // The next attempt has the same number and begins by emptying the file.
-    }
-  }
 }
 
 /** What the operating system says of a file that is gone or can't be read; other errors are not the file's. */

@@ -37,7 +37,6 @@ export interface History {
 interface Entry extends Grant {
   readonly id: number;
   readonly time: number;
-  at: number;
   counted: boolean;
 }
 
@@ -52,8 +51,15 @@ export function createHistory(opened: RecordFile<LedgerRow>, clock: Clock, log: 
   let nextId =
     rows.reduce((highest, row) => (row.type === 'budget' ? highest : Math.max(highest, row.id)), 0) + 1;
   let appends = 0;
+  let syncOwed = false;
 
   if (rows.length < opened.records.length) compact();
+
+  function sync(): void {
+    syncOwed = true;
+    file.syncNow();
+    syncOwed = false;
+  }
 
   function wallOf(monotonicMs: number): number {
     return Math.round(anchor.wall + monotonicMs - anchor.monotonic);
@@ -103,6 +109,8 @@ export function createHistory(opened: RecordFile<LedgerRow>, clock: Clock, log: 
     },
     writeIdentify(shard, reason) {
       assert(budget !== null, 'an IDENTIFY is written only when the budget is known');
+      // A disk that failed must prove itself before it gets another row, or its file would grow with each try.
+      if (syncOwed) sync();
       const at = clock.monotonic();
       const row: IdentifyRow = {
         type: 'identify',
@@ -113,19 +121,16 @@ export function createHistory(opened: RecordFile<LedgerRow>, clock: Clock, log: 
         remainingBefore: left(budget),
       };
       append(row);
-      const entry: Entry = { id: row.id, time: row.time, shard, at, counted: true };
-      entries.push(entry);
-      budget = spend(budget, 1);
       try {
-        file.syncNow();
-        // The send follows now: a slow disk must not eat into the spacing.
-        entry.at = clock.monotonic();
+        sync();
       } catch (error) {
-        // It may or may not be in the file, and will not be sent: whoever reads it again may count it, we need not.
-        discount(row.id);
+        // It may or may not be on the disk, and will not be sent: whoever reads it again may count it, we need not.
         appendQuietly({ type: 'outcome', id: row.id, time: row.time, outcome: 'unused' });
         throw error;
       }
+      // The send follows now: a slow disk must not eat into the spacing.
+      entries.push({ id: row.id, time: row.time, shard, at: clock.monotonic(), counted: true });
+      budget = spend(budget, 1);
       return row.id;
     },
     writeOutcome(id, outcome, detail) {

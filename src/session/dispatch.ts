@@ -49,11 +49,8 @@ export function onDispatch(state: State, message: Dispatch, facts: Facts): Step 
     case 'queued':
     case 'identifying':
       return same(state, MALFORMED);
-    case 'closing': {
-      // The old socket may still bring what comes next; whatever it does not bring is replayed.
-      const wanted = state.next.type === 'dial' && state.life.session !== null && message.event === 'other';
-      return wanted && message.s === facts.lastS + 1 ? same(state, DELIVER) : same(state);
-    }
+    case 'closing':
+      return same(state);
     case 'resuming':
     case 'live':
       return inOrder(state, message, facts);

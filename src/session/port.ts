@@ -20,7 +20,10 @@ export interface IdentifyTicket {
 }
 
 /** The socket, as far as a session uses it. */
-export type SessionSocket = Pick<UpstreamSocket, 'send' | 'close' | 'destroy' | 'bytesReceived'>;
+export type SessionSocket = Pick<
+  UpstreamSocket,
+  'send' | 'close' | 'destroy' | 'bytesReceived' | 'transport'
+>;
 
 export interface DialOptions {
   /** `ws://` or `wss://` base; version, encoding and compression are added by the socket. */

@@ -86,7 +86,6 @@ export function createSession(options: SessionOptions): Session {
   const { shard, clock, log } = options;
   let state: State = firstState(options.stored ?? null, options.reason ?? 'first-start');
   let socket: SessionSocket | null = null;
-  let transport: Transport = options.transport;
   let request: { cancel(): void } | null = null;
   let offered: IdentifyTicket | null = null;
   let ticket: IdentifyTicket | null = null;
@@ -245,7 +244,6 @@ export function createSession(options: SessionOptions): Session {
 
   function dial(url: string, using: Transport): void {
     const { generation } = state.life;
-    transport = using;
     commands.renewBudget();
     socket = options.dial({
       url,
@@ -291,7 +289,7 @@ export function createSession(options: SessionOptions): Session {
 
   function consider(generation: number, message: Current): void {
     const read: Message = readMessage(message.bytes, message.header, {
-      transport,
+      transport: socket?.transport ?? options.transport,
       mainUrl: options.gatewayUrl(),
     });
     current = message;

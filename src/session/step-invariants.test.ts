@@ -188,6 +188,7 @@ class World {
       switch (effect.type) {
         case 'dial':
           assert.equal(this.socket, null, 'one socket at a time');
+          assert.equal(state.life.generation, before.life.generation + 1, 'each socket is a generation');
           this.socket = { generation: state.life.generation, opened: false, closing: false };
           this.bytes = 0;
           break;

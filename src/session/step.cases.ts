@@ -102,8 +102,28 @@ export function createWalker(session: SessionRecord | null, facts: Partial<Facts
   return walker;
 }
 
+export const PLACE_NAMES = [
+  'stopped',
+  'waiting',
+  'dialing',
+  'dialing first',
+  'hello',
+  'hello first',
+  'queued',
+  'identifying',
+  'identifying, op 7',
+  'identifying, stop',
+  'resuming',
+  'resuming, last chance',
+  'live',
+  'closing to dial',
+  'closing to stop',
+  'fatal',
+] as const;
+export type Place = (typeof PLACE_NAMES)[number];
+
 /** A shard in each phase. Those with a session hold SESSION (or, where READY led there, OTHER_SESSION), tip 10. */
-export const PLACES = {
+const PLACES: Record<Place, () => Walker> = {
   stopped: () => createWalker(SESSION, { lastS: 10 }),
   waiting: () => createWalker(SESSION, { lastS: 10 }).take('start', closed(1006)),
   dialing: () => createWalker(SESSION, { lastS: 10 }).take('start'),
@@ -120,10 +140,7 @@ export const PLACES = {
   'closing to dial': () => PLACES.live().take(OP7),
   'closing to stop': () => PLACES.live().take('stop'),
   fatal: () => PLACES.live().take(closed(4004)),
-} as const satisfies Record<string, () => Walker>;
-
-export type Place = keyof typeof PLACES;
-export const PLACE_NAMES = Object.keys(PLACES) as Place[];
+};
 
 /** Takes a shard to a place and checks that it is there. */
 export function at(place: Place): Walker {

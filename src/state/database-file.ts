@@ -16,7 +16,7 @@ export function openDatabaseFile(options: {
 }): StateStore {
   options.disk.mkdir(path.dirname(options.file));
   try {
-    return openStateStore(options.file);
+    return openSound(options.file);
   } catch (error) {
     if (!isCorrupt(error) && !(error instanceof SchemaError)) throw unusable(options.file, error);
     setDatabaseAside({ ...options, reason: (error as Error).message });
@@ -25,6 +25,19 @@ export function openDatabaseFile(options: {
     return openStateStore(options.file);
   } catch (error) {
     throw unusable(options.file, error);
+  }
+}
+
+/** Opens it and reads what every start needs. Damage elsewhere shows when it is met. */
+function openSound(file: string): StateStore {
+  const store = openStateStore(file);
+  try {
+    store.reader.shards();
+    store.scan();
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
   }
 }
 

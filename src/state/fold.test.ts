@@ -309,8 +309,14 @@ describe('fold', () => {
       for (const anew of [
         () => bench.apply('THREAD_UPDATE', { ...thread!, guild_id: id }),
         () => bench.apply('GUILD_CREATE', data),
-        () => (bench.apply('READY', makeReady([id])), bench.apply('GUILD_CREATE', data)),
-        () => (bench.apply('GUILD_DELETE', { id }), bench.apply('GUILD_CREATE', data)),
+        () => {
+          bench.apply('READY', makeReady([id]));
+          bench.apply('GUILD_CREATE', data);
+        },
+        () => {
+          bench.apply('GUILD_DELETE', { id });
+          bench.apply('GUILD_CREATE', data);
+        },
       ]) {
         post(3);
         commit();

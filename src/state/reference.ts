@@ -156,8 +156,12 @@ export function createReference(options: ReferenceOptions): Reference {
       for (const member of d['members'] as Json[]) offerMember(guild, member);
       for (const presence of (d['presences'] as Json[] | undefined) ?? []) offerPresence(guild, presence);
     },
-    GUILD_EMOJIS_UPDATE: (guild, d) => void (guild.data['emojis'] = d['emojis']),
-    GUILD_STICKERS_UPDATE: (guild, d) => void (guild.data['stickers'] = d['stickers']),
+    GUILD_EMOJIS_UPDATE(guild, d) {
+      guild.data['emojis'] = d['emojis'];
+    },
+    GUILD_STICKERS_UPDATE(guild, d) {
+      guild.data['stickers'] = d['stickers'];
+    },
     GUILD_SOUNDBOARD_SOUND_CREATE: (guild, d) => upsert(guild, 'soundboard_sounds', d),
     GUILD_SOUNDBOARD_SOUND_UPDATE: (guild, d) => upsert(guild, 'soundboard_sounds', d),
     GUILD_SOUNDBOARD_SOUND_DELETE: (guild, d) =>

@@ -8,6 +8,7 @@ import {
   createRecordHeader,
   findMagic,
   RECORD_HEADER_BYTES,
+  RECORD_MAGIC,
   type RecordHeader,
   readRecord,
 } from '../journal/record.ts';
@@ -21,8 +22,8 @@ const OPEN_FILES_MAX = 8;
 export interface SegmentLog {
   /** The oldest place there is, or undefined when there are no segments. */
   first(): LogPosition | undefined;
-  /** The newest segment's number, or -1. */
-  newest(): number;
+  /** Whether a record begins at this place, or its segment ends there. */
+  isBoundary(place: LogPosition): boolean;
   /**
    * Visits the records in `[from, to)` that `wants` wants, in order. The record is `buffer[at, end)`, valid
    * during the call. A visitor that returns false ends the walk behind its record. Returns the place reached.
@@ -118,7 +119,12 @@ export function openSegmentLog(disk: Disk, directory: string): SegmentLog {
       const number = files.next(0);
       return number === undefined ? undefined : { segment: number, offset: 0 };
     },
-    newest: () => files.newest(),
+    isBoundary(place) {
+      const file = files.open(place.segment);
+      if (!file || place.offset === file.size()) return true;
+      const magic = Buffer.alloc(4);
+      return readFully(file, magic, 0, 4, place.offset) === 4 && magic.readUInt32LE() === RECORD_MAGIC;
+    },
     scan(from, to, wants, visit) {
       let { segment, offset } = from;
       while (compareLogPositions({ segment, offset }, to) < 0) {
@@ -229,7 +235,6 @@ function createFiles(disk: Disk, directory: string) {
   return {
     open: openFile,
     next: (from: number): number | undefined => numbers().find((number) => number >= from),
-    newest: (): number => numbers().at(-1) ?? -1,
     hold(segment: number): void {
       openFile(segment);
       held.set(segment, (held.get(segment) ?? 0) + 1);

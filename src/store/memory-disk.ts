@@ -37,6 +37,8 @@ export interface DiskFault {
 export interface MemoryDisk extends Disk {
   /** Arms a fault; returns how to take it back. */
   fail(fault: DiskFault): () => void;
+  /** Takes back every fault. */
+  heal(): void;
   /** Bytes that all files together may hold; a write beyond them falls short, or throws ENOSPC. */
   capacity: number;
   /**
@@ -93,7 +95,8 @@ export function createMemoryDisk(): MemoryDisk {
         const fault = faults.meet('write', name);
         const growth = Math.max(0, position + length - file.size());
         const room = disk.capacity === Number.POSITIVE_INFINITY ? growth : disk.capacity - used();
-        const fitting = Math.min(length, fault?.bytes ?? length, length - Math.max(0, growth - room));
+        const most = fault ? (fault.bytes ?? 0) : length;
+        const fitting = Math.min(length, most, length - Math.max(0, growth - room));
         if (fitting > 0) file.write(buffer, offset, fitting, position);
         if (fault?.code) throw diskError(fault.code, 'write', name);
         if (fitting <= 0 && length > 0 && !fault) throw diskError('ENOSPC', 'write', name);
@@ -179,6 +182,7 @@ export function createMemoryDisk(): MemoryDisk {
       changes = changes.filter((left) => !isHere(left));
     },
     fail: faults.arm,
+    heal: faults.clear,
     crash(options) {
       const keep = options?.keep;
       // Folders are written in order (file systems journal them), pages in any.
@@ -234,6 +238,7 @@ function createFaults() {
       armed.add(entry);
       return () => void armed.delete(entry);
     },
+    clear: () => armed.clear(),
     meet,
     throwOn(call: DiskCall, name: string): void {
       const fault = meet(call, name);

@@ -51,11 +51,14 @@ async function referenceFrames(
   const stream = transport === 'zlib-stream' ? zlib.createDeflate() : zlib.createZstdCompress();
   const kind = transport === 'zlib-stream' ? zlib.constants.Z_SYNC_FLUSH : zlib.constants.ZSTD_e_flush;
   const frames: Buffer[] = [];
+  let parts: Buffer[] = [];
+  stream.on('data', (part: Buffer) => parts.push(part));
   for (const message of messages) {
+    parts = [];
     stream.write(message);
     stream.flush(kind, () => stream.emit('flushed'));
     await once(stream, 'flushed');
-    frames.push((stream.read() as Buffer | null) ?? Buffer.alloc(0));
+    frames.push(Buffer.concat(parts));
   }
   stream.destroy();
   return frames;
@@ -172,12 +175,12 @@ for (const [engine, transport] of OFFERED) {
   });
 
   test(`${name}: a bomb is refused before it takes memory`, () => {
-    const frame = createDeflater(transport, { engine }).push(Buffer.alloc(64 * 1024 * 1024));
-    // What the deflater itself needed is given back when small messages have come in a row.
+    const frame = createDeflater(transport, { engine }).push(Buffer.alloc(8 * 1024 * 1024));
+    const before = scratch().length;
     const inflater = createInflater(transport, { engine, maxBytes: 100_000 });
     assert.throws(() => inflater.push(frame), CompressionError);
     inflater.close();
-    assert.ok(scratch().length <= 4 * SCRATCH_BYTES, `${scratch().length} bytes held`);
+    assert.ok(scratch().length <= Math.max(before, 2 * SCRATCH_BYTES), `${scratch().length} bytes held`);
   });
 
   test(`${name}: bad bytes and bytes after the end are refused, and the next context is not hurt`, async () => {
@@ -228,16 +231,10 @@ test('bytes after the end of a zlib stream are refused', () => {
 });
 
 test('a zstd stream with a window over 8 MiB is refused before the window is allocated', () => {
-  const wide = zlib.zstdCompressSync(noise(100_000), {
-    params: { [zlib.constants.ZSTD_c_windowLog]: 27, [zlib.constants.ZSTD_c_contentSizeFlag]: 0 },
-    pledgedSrcSize: undefined,
-  });
-  // Magic, then descriptor 0 (a window byte follows), then the largest window of all.
-  const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88]);
-  assert.throws(
-    () => createInflater('zstd-stream').push(Buffer.concat([header, wide.subarray(9)])),
-    CompressionError,
-  );
+  // Magic, descriptor 0 (a window byte follows), the window byte, then one raw last block of one byte.
+  const frame = (window: number) => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, window, 0x09, 0, 0, 0x61]);
+  assert.equal(read(createInflater('zstd-stream'), frame(0x68)), 'a');
+  assert.throws(() => createInflater('zstd-stream').push(frame(0x70)), /windowTooLarge/);
 });
 
 test('frames begin and end as the protocol says', () => {
