@@ -22,9 +22,66 @@ const MIX: ReadonlyArray<readonly [type: string, percent: number]> = [
   ['CHANNEL_UPDATE', 1],
 ];
 
-/** Makes `count` events as [type, JSON of d]. */
-export function createCorpus(count: number, seed: number): Array<readonly [type: string, data: string]> {
-  const random = seededRandom(seed);
+/** Guilds of one shard in the corpus; events happen in these, in a few channels of each, among a few hundred people. */
+export const GUILDS_PER_SHARD = 50;
+const CHANNELS_PER_GUILD = 8;
+const PEOPLE_PER_GUILD = 200;
+
+/** The GUILD_CREATEs of one shard, as JSON of d. */
+export function createGuilds(shard: number): string[] {
+  return Array.from({ length: GUILDS_PER_SHARD }, (_, index) => {
+    const guild = guildId(shard, index);
+    return JSON.stringify({
+      id: guild,
+      name: `Guild ${index}`,
+      owner_id: partId(guild, 1),
+      unavailable: false,
+      large: false,
+      member_count: PEOPLE_PER_GUILD,
+      joined_at: '2023-04-05T12:34:56.789000+00:00',
+      roles: [
+        {
+          id: guild,
+          name: '@everyone',
+          permissions: '2251799813685247',
+          position: 0,
+          color: 0,
+          hoist: false,
+          managed: false,
+          mentionable: false,
+          flags: 0,
+        },
+      ],
+      channels: Array.from({ length: CHANNELS_PER_GUILD }, (_unused, channel) => ({
+        id: partId(guild, 1000 + channel),
+        type: 0,
+        name: `channel-${channel}`,
+        position: channel,
+        permission_overwrites: [],
+        last_message_id: null,
+        flags: 0,
+      })),
+      threads: [],
+      members: [],
+      voice_states: [],
+      presences: [],
+      emojis: [],
+      stickers: [],
+      features: [],
+      stage_instances: [],
+      guild_scheduled_events: [],
+      soundboard_sounds: [],
+    });
+  });
+}
+
+const guildId = (shard: number, index: number): string =>
+  String(1_000_000_000_000_000_000n + BigInt(shard * 1000 + index) * 4_194_304n);
+const partId = (guild: string, part: number): string => String(BigInt(guild) + BigInt(part));
+
+/** Makes `count` events of a shard as [type, JSON of d]. */
+export function createCorpus(count: number, shard: number): Array<readonly [type: string, data: string]> {
+  const random = seededRandom(shard + 1);
   return Array.from({ length: count }, () => {
     let roll = random.next() * 100;
     const type =
@@ -32,8 +89,23 @@ export function createCorpus(count: number, seed: number): Array<readonly [type:
         roll -= percent;
         return roll < 0;
       })?.[0] ?? 'MESSAGE_CREATE';
-    return [type, JSON.stringify(makeEvent(type, random))] as const;
+    return [type, JSON.stringify(inPlace(makeEvent(type, random), shard, random))] as const;
   });
+}
+
+/** Puts an event into one of the shard's guilds, and gives it to one of the people there. */
+function inPlace(event: object, shard: number, random: Random): object {
+  const placed = event as Record<string, unknown>;
+  // Few guilds are loud and many are quiet.
+  const guild = guildId(shard, Math.floor(random.next() ** 2 * GUILDS_PER_SHARD));
+  const person = partId(guild, 10_000 + Math.floor(random.next() ** 2 * PEOPLE_PER_GUILD));
+  if ('guild_id' in placed) placed['guild_id'] = guild;
+  if ('channel_id' in placed)
+    placed['channel_id'] = partId(guild, 1000 + Math.floor(random.next() ** 2 * CHANNELS_PER_GUILD));
+  if ('user_id' in placed) placed['user_id'] = person;
+  for (const key of ['user', 'author']) if (key in placed) (placed[key] as { id: string }).id = person;
+  if (placed['type'] === 0 && 'permission_overwrites' in placed) placed['id'] = partId(guild, 1000);
+  return placed;
 }
 
 const id = (random: Random): string =>
@@ -127,7 +199,7 @@ function message(random: Random) {
   };
 }
 
-function makeEvent(type: string, random: Random): unknown {
+function makeEvent(type: string, random: Random): object {
   switch (type) {
     case 'MESSAGE_CREATE':
     case 'MESSAGE_UPDATE':

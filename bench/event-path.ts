@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { freePort, startHoldfast, waitFor } from '../test/processes.ts';
+import { GUILDS_PER_SHARD } from './corpus.ts';
 import { installPeers, PEERS } from './peers.ts';
 import { cpuUs, median, pin, startPart, threadCpuUs } from './process.ts';
 import type { Figure } from './report.ts';
@@ -53,9 +54,10 @@ async function measurePeer(options: EventPathOptions): Promise<number> {
   const server = startPart(path.join(HERE, 'replay-gateway.ts'), options, { core: SERVER_CORE });
   const { port } = await server.message<{ port: number }>('port');
   const expected = options.shards * options.eventsPerShard;
+  const received = expected + options.shards * GUILDS_PER_SHARD;
   const peer = startPart(
     path.join(PEERS, 'djs-ws.mjs'),
-    { port, shards: options.shards, token: TOKEN, expected },
+    { port, shards: options.shards, token: TOKEN, expected: received },
     { core: CLIENT_CORE },
   );
   try {
@@ -82,7 +84,7 @@ async function measureHoldfast(options: EventPathOptions): Promise<{ total: numb
     stateDir,
     port: await freePort(),
     settings: {
-      HOLDFAST_INTENTS: '0',
+      HOLDFAST_INTENTS: 'ALL',
       HOLDFAST_SHARDS: String(options.shards),
       HOLDFAST_IDENTIFY_SPACING: '20ms',
       HOLDFAST_COMPRESSION: options.transport,
@@ -94,7 +96,12 @@ async function measureHoldfast(options: EventPathOptions): Promise<{ total: numb
     pin(pid, CLIENT_CORE);
     sink = startPart(
       path.join(HERE, 'sink.ts'),
-      { port: holdfast.port, shards: options.shards, token: TOKEN, expected },
+      {
+        port: holdfast.port,
+        shards: options.shards,
+        token: TOKEN,
+        expected: expected + options.shards * GUILDS_PER_SHARD,
+      },
       { core: SERVER_CORE },
     );
     await sink.message('ready');

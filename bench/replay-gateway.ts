@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { BINARY_FRAME, frameOf } from '../src/downstream/frame.ts';
 import { createDeflater } from '../src/wire/compression.ts';
-import { createCorpus } from './corpus.ts';
+import { createCorpus, createGuilds, GUILDS_PER_SHARD } from './corpus.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as {
   shards: number;
@@ -18,46 +18,54 @@ const options = JSON.parse(process.argv[2] ?? '{}') as {
 const CHUNK_BYTES = 64 * 1024;
 const BOT_ID = '100000000000000001';
 
-const deflater = createDeflater(options.transport);
-const frame = (message: string): Buffer => frameOf(BINARY_FRAME, deflater.push(Buffer.from(message)));
+/** One shard's precomputed bytes. */
+interface Played {
+  readonly socket: Socket;
+  readonly events: readonly Buffer[];
+  readonly stream: Buffer;
+}
+
 let port = 0;
-
-const hello = frame('{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250,"_trace":["bench"]}}');
-const ready = frame(
-  JSON.stringify({
-    t: 'READY',
-    s: 1,
-    op: 0,
-    d: {
-      v: 10,
-      user: {
-        id: BOT_ID,
-        username: 'bench',
-        discriminator: '0',
-        bot: true,
-        avatar: null,
-        mfa_enabled: false,
-      },
-      guilds: [],
-      session_id: 'bench-session',
-      resume_gateway_url: 'ws://127.0.0.1:1',
-      private_channels: [],
-      application: { id: BOT_ID, flags: 0 },
-      shard: [0, options.shards],
-      session_type: 'normal',
-      _trace: [],
-    },
-  }),
-);
 let rawBytes = 0;
-const events = createCorpus(options.eventsPerShard, 1).map(([type, data], index) => {
-  const message = `{"t":"${type}","s":${index + 2},"op":0,"d":${data}}`;
-  rawBytes += message.length;
-  return frame(message);
-});
-const stream = Buffer.concat(events);
+let compressedBytes = 0;
 
-const connections: Socket[] = [];
+/** What a shard's connection is sent: HELLO, then on IDENTIFY READY and guilds, then on `go` the events. */
+function prepare(shard: number) {
+  const deflater = createDeflater(options.transport);
+  const frame = (message: string): Buffer => frameOf(BINARY_FRAME, deflater.push(Buffer.from(message)));
+  const hello = frame('{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250,"_trace":["bench"]}}');
+  const guilds = createGuilds(shard);
+  const ready = {
+    v: 10,
+    user: { id: BOT_ID, username: 'bench', discriminator: '0', bot: true, avatar: null, mfa_enabled: false },
+    guilds: guilds.map((guild) => ({ id: (JSON.parse(guild) as { id: string }).id, unavailable: true })),
+    session_id: `bench-session-${shard}`,
+    resume_gateway_url: 'ws://127.0.0.1:1',
+    private_channels: [],
+    application: { id: BOT_ID, flags: 0 },
+    shard: [shard, options.shards],
+    session_type: 'normal',
+    _trace: [],
+  };
+  const message = (t: string, s: number, d: string): string => `{"t":"${t}","s":${s},"op":0,"d":${d}}`;
+  const start = Buffer.concat([
+    frame(message('READY', 1, JSON.stringify(ready))),
+    ...guilds.map((guild, index) => frame(message('GUILD_CREATE', index + 2, guild))),
+  ]);
+  const events = createCorpus(options.eventsPerShard, shard).map(([type, data], index) => {
+    const text = message(type, index + 2 + GUILDS_PER_SHARD, data);
+    rawBytes += text.length;
+    return frame(text);
+  });
+  const stream = Buffer.concat(events);
+  compressedBytes += stream.length;
+  deflater.close();
+  return { hello, start, events, stream };
+}
+
+const shards = Array.from({ length: options.shards }, (_, shard) => prepare(shard));
+const connections: Played[] = [];
+let arrived = 0;
 const server = http.createServer((_request, response) => {
   const body = JSON.stringify({
     url: `ws://127.0.0.1:${port}`,
@@ -74,17 +82,19 @@ const server = http.createServer((_request, response) => {
 const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
 server.on('upgrade', (request, socket, head) => {
   sockets.handleUpgrade(request, socket, head, (ws: WebSocket) => {
+    // A stream is one compression context, so it is chosen before the client says which shard it is.
+    const { hello, start, events, stream } = shards[arrived++ % shards.length]!;
     socket.write(hello);
     ws.on('message', (data) => {
       if (!String(data).includes('"op":2')) return;
-      socket.write(ready);
-      connections.push(socket as Socket);
+      socket.write(start);
+      connections.push({ socket: socket as Socket, events, stream });
     });
     ws.on('error', () => undefined);
   });
 });
 
-function play(socket: Socket): Promise<void> {
+function play({ socket, stream }: Played): Promise<void> {
   return new Promise((resolve) => {
     let at = 0;
     const more = (): void => {
@@ -110,8 +120,10 @@ function pace(): Promise<void> {
         total,
         Math.floor(((performance.now() - startedAt) / 1000) * options.eventsPerSecond),
       );
-      for (; sent < due; sent++)
-        connections[sent % connections.length]!.write(events[Math.floor(sent / connections.length)]!);
+      for (; sent < due; sent++) {
+        const { socket, events } = connections[sent % connections.length]!;
+        socket.write(events[Math.floor(sent / connections.length)]!);
+      }
       if (sent === total) resolve();
       else setTimeout(tick, 1);
     };
@@ -126,5 +138,9 @@ process.on('message', async (message) => {
 });
 server.listen(0, '127.0.0.1', () => {
   port = (server.address() as { port: number }).port;
-  process.send?.({ port, meanBytes: rawBytes / events.length, ratio: rawBytes / stream.length });
+  process.send?.({
+    port,
+    meanBytes: rawBytes / options.shards / options.eventsPerShard,
+    ratio: rawBytes / compressedBytes,
+  });
 });

@@ -57,7 +57,7 @@ function connect(shard: number): void {
       chunk = chunk.subarray(end + 4);
       const identify = {
         op: 2,
-        d: { token: options.token, properties: {}, intents: 0, shard: [shard, options.shards] },
+        d: { token: options.token, properties: {}, intents: 53608447, shard: [shard, options.shards] },
       };
       socket.write(mask(1, Buffer.from(JSON.stringify(identify))));
     }

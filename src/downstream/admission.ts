@@ -2,7 +2,7 @@
 // that Discord would use (protocol reference 4.2, 5.1) and a reason a person can act on.
 
 import { CLOSE } from '../wire/close-code.ts';
-import { ALL_INTENTS, intentNames, PRIVILEGED_INTENTS } from '../wire/intents.ts';
+import { ALL_INTENTS, intentNames } from '../wire/intents.ts';
 import { OP, SEND_BYTES_MAX } from '../wire/opcode.ts';
 
 /** A refusal: the close code and its reason (at most 123 bytes, the limit of a close frame). */
@@ -40,13 +40,27 @@ const COMMANDS: ReadonlySet<number> = new Set([
   OP.REQUEST_CHANNEL_INFO,
 ]);
 
+/** Most bytes of the reason in a close frame: `ws` throws on more. */
+const REASON_BYTES_MAX = 123;
+
+/** What Discord demands of an op 3, or closes with 4001 (protocol reference 6.4). */
+const PRESENCE_FIELDS = ['since', 'activities', 'status', 'afk'];
+
 function refuse(close: number, reason: string): Refusal {
-  return { close, reason };
+  if (Buffer.byteLength(reason) <= REASON_BYTES_MAX) return { close, reason };
+  // Cut between characters: a close frame with half of one is a protocol error.
+  let cut = reason.slice(0, REASON_BYTES_MAX - 3);
+  while (Buffer.byteLength(cut) > REASON_BYTES_MAX - 3) cut = cut.slice(0, -1);
+  return { close, reason: `${cut}...` };
 }
 
 /** Whether an answer is a refusal. */
 export function isRefusal(value: object): value is Refusal {
   return 'close' in value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Reads one message of a handler. */
@@ -73,12 +87,11 @@ export function readMessage(data: Buffer, isBinary: boolean): HandlerMessage | R
   if (op === OP.HEARTBEAT) return { type: 'heartbeat' };
   const known = op === OP.IDENTIFY || op === OP.RESUME || COMMANDS.has(op);
   if (!known) return refuse(CLOSE.UNKNOWN_OPCODE, `Unknown opcode: ${op}`);
-  const isObject = typeof message.d === 'object' && message.d !== null && !Array.isArray(message.d);
-  if (!isObject) return refuse(CLOSE.DECODE_ERROR, `Decode error: op ${op} needs an object in d`);
-  const body = message.d as Record<string, unknown>;
+  const body = message.d;
+  if (!isObject(body)) return refuse(CLOSE.DECODE_ERROR, `Decode error: op ${op} needs an object in d`);
   if (op === OP.IDENTIFY) return { type: 'identify', data: body };
   if (op === OP.RESUME) return { type: 'resume', data: body };
-  if (op === OP.PRESENCE_UPDATE && !('since' in body && 'activities' in body && 'status' in body)) {
+  if (op === OP.PRESENCE_UPDATE && !PRESENCE_FIELDS.every((field) => Object.hasOwn(body, field))) {
     return refuse(CLOSE.UNKNOWN_OPCODE, 'Presence update needs since, activities, status and afk');
   }
   if (data.length > SEND_BYTES_MAX) {
@@ -151,15 +164,14 @@ export function admitIdentify(data: Record<string, unknown>, layout: Layout): Id
     const names = intentNames(missing).join(', ');
     return refuse(
       CLOSE.DISALLOWED_INTENTS,
-      cut(`Disallowed intents: upstream lacks ${names}; add to "intents", then holdfast reidentify --yes`),
+      `Disallowed intents: add to "intents", then holdfast reidentify --yes: ${names}`,
     );
   }
   const presence = data['presence'];
   return {
     shard: shard[0],
     intents,
-    presence:
-      typeof presence === 'object' && presence !== null ? (presence as Record<string, unknown>) : undefined,
+    presence: isObject(presence) ? presence : undefined,
   };
 }
 
@@ -176,27 +188,20 @@ export function readIntents(value: unknown): number | Refusal {
   return value as number;
 }
 
-/** Names of privileged intents in `intents`, for messages. */
-export function privilegedNames(intents: number): string[] {
-  return intentNames(intents & PRIVILEGED_INTENTS);
-}
-
 /** What a well-formed RESUME asks for. */
 export interface ResumeRequest {
   readonly sessionId: string;
   readonly seq: number;
 }
 
+const SEQ_MAX = 0xffff_ffff;
+
 /** Checks the shape of a RESUME. */
 export function admitResume(data: Record<string, unknown>): ResumeRequest | Refusal {
   const { session_id: sessionId, seq } = data;
   if (typeof sessionId !== 'string' || sessionId.length > 128)
     return refuse(CLOSE.DECODE_ERROR, 'Decode error: RESUME needs a session_id');
-  if (!Number.isInteger(seq) || (seq as number) < 0)
+  if (!Number.isInteger(seq) || (seq as number) < 0 || (seq as number) > SEQ_MAX)
     return refuse(CLOSE.INVALID_SEQ, 'Invalid seq: expected the last s received');
   return { sessionId, seq: seq as number };
-}
-
-function cut(reason: string): string {
-  return reason.length <= 123 ? reason : `${reason.slice(0, 120)}...`;
 }

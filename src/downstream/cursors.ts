@@ -57,7 +57,7 @@ export interface Cursors {
   begin(name: string, shard: number, from: Position): void;
   /** Where a fresh IDENTIFY of a known handler starts; undefined for a new name. Skips what two links died over. */
   start(name: string, shard: number): CursorStart | undefined;
-  /** The handler has everything up to `position`. */
+  /** The handler has everything up to `position`; a cursor that was lost is found again by this. */
   prove(name: string, shard: number, position: Position): void;
   end(name: string, shard: number, end: LinkEnd): void;
   /** Moves a cursor forward over events that are gone from the journal. */
@@ -91,23 +91,26 @@ export function createCursors(
   let skipped = 0;
   for (const row of recovered) table.set(key(row[0], row[1]), fromRow(row, now, tip(row[1])));
 
+  const put = (name: string, shard: number, at: Position): Cursor => {
+    const cursor = {
+      name,
+      shard,
+      proven: at,
+      doubt: at,
+      deaths: 0,
+      suspect: at,
+      connected: false,
+      awaySince: now,
+    };
+    table.set(key(name, shard), cursor);
+    changed.add(cursor);
+    return cursor;
+  };
+
   return {
     get: (name, shard) => table.get(key(name, shard)),
     begin(name, shard, from) {
-      let cursor = table.get(key(name, shard));
-      if (!cursor) {
-        cursor = {
-          name,
-          shard,
-          proven: from,
-          doubt: from,
-          deaths: 0,
-          suspect: from,
-          connected: true,
-          awaySince: 0,
-        };
-        table.set(key(name, shard), cursor);
-      }
+      const cursor = table.get(key(name, shard)) ?? put(name, shard, from);
       cursor.connected = true;
       cursor.awaySince = 0;
       changed.add(cursor);
@@ -125,8 +128,8 @@ export function createCursors(
       return { from: cursor.proven, doubtUpTo: cursor.doubt, skippedAfter };
     },
     prove(name, shard, position) {
-      const cursor = table.get(key(name, shard));
-      if (!cursor || comparePositions(position, cursor.proven) <= 0) return;
+      const cursor = table.get(key(name, shard)) ?? put(name, shard, position);
+      if (comparePositions(position, cursor.proven) <= 0) return;
       advance(cursor, position);
       changed.add(cursor);
     },

@@ -5,12 +5,12 @@ import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, sleep } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Journal } from '../journal/journal.ts';
 import { CLOSE } from '../wire/close-code.ts';
-import { createDeflater } from '../wire/compression.ts';
+import { compressionEngine, createDeflater, type Deflater } from '../wire/compression.ts';
 import { OP } from '../wire/opcode.ts';
 import {
   checkQuery,
@@ -22,35 +22,15 @@ import {
 } from './admission.ts';
 import type { Cursors } from './cursors.ts';
 import { createDelivery } from './delivery.ts';
+import { createEnding } from './ending.ts';
 import type { HandlerSessions } from './handler-sessions.ts';
 import { Link, type LinkPhase } from './link.ts';
+import { createOwners } from './owners.ts';
+import type { SnapshotRequest, SnapshotRun } from './snapshot.ts';
 import { createStarting } from './starting.ts';
 import { createTally, type Tally } from './tally.ts';
 
-/** One snapshot being read; payloads arrive by `onPayloads` as the reader gives credit. */
-export interface SnapshotRun {
-  credit(bytes: number): void;
-  cancel(): void;
-}
-
-/** What a snapshot is of, and where its parts go. */
-export interface SnapshotRequest {
-  readonly shard: number;
-  readonly shardCount: number;
-  readonly epoch: number;
-  /** The snapshot's last frame carries this `s`. */
-  readonly s: number;
-  readonly sessionId: string;
-  readonly resumeUrl: string;
-  /** Whole gateway messages, in order; valid after the call too. */
-  onPayloads(payloads: Buffer[]): void;
-  /** All was given. `stale`: the state was newer than the position asked for. */
-  onEnd(info: { stale: boolean }): void;
-  /** There is no state of this shard to make a snapshot of. */
-  onLost(): void;
-  /** It broke off, and may be asked for again. */
-  onFailed(): void;
-}
+export type { SnapshotRequest, SnapshotRun } from './snapshot.ts';
 
 export interface DownstreamOptions {
   clock: Clock;
@@ -105,13 +85,18 @@ export interface Downstream {
 }
 
 const HEARTBEAT_INTERVAL_MS = 41_250;
-/** Pings that prove delivery leave at most this often. */
-const PROOF_INTERVAL_MS = 50;
-const SILENCE_CHECK_MS = 10_000;
+/** How often links are looked at: proofs are asked for, held ones tried again, silent ones cut. */
+const TICK_MS = 50;
 /** How long a closing daemon waits for handlers to prove what they were sent. */
 const LAST_PROOF_MS = 300;
-const HANDLER_FRAME_BYTES_MAX = 1024 * 1024;
 const LINKS_MAX = 10_000;
+const SOCKETS = {
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: 1024 * 1024,
+  /** A closed link's socket goes at the latest after this. */
+  closeTimeout: 2_000,
+};
 
 const HELLO = JSON.stringify({
   t: null,
@@ -120,44 +105,68 @@ const HELLO = JSON.stringify({
   d: { heartbeat_interval: HEARTBEAT_INTERVAL_MS, _trace: ['["holdfast",{"micros":0.0}]'] },
 });
 const HEARTBEAT_ACK = '{"t":null,"s":null,"op":11,"d":null}';
+/** 4000 makes every library RESUME; 1000 would make discord.js throw its session away. */
+const RESTARTING: Refusal = { close: CLOSE.KEEP_SESSION, reason: 'Holdfast restarts; resume' };
 
 /** Creates the handlers' gateway. It listens to nothing by itself. */
 export function createDownstream(options: DownstreamOptions): Downstream {
-  const { clock, log } = options;
+  const { clock, log, cursors } = options;
   const all = new Set<Link>();
   const tallies = new Map<string, { name: string; shard: number; tally: Tally }>();
   let closing = false;
 
-  const tallyOf = (link: Link): Tally => {
-    const key = `${link.shard}/${link.name}`;
-    let entry = tallies.get(key);
-    if (!entry) {
-      entry = { name: link.name, shard: link.shard, tally: createTally() };
-      tallies.set(key, entry);
-    }
+  const tallyOf = (name: string, shard: number): Tally => {
+    const key = `${shard}/${name}`;
+    const entry = tallies.get(key) ?? { name, shard, tally: createTally() };
+    tallies.set(key, entry);
     return entry.tally;
+  };
+
+  const saveCursors = (): void => {
+    const changes = cursors.takeChanges();
+    if (changes.length > 0) options.journal().appendCursors(changes);
+  };
+
+  const end = (link: Link, how: { code: number; died: boolean }): void => {
+    if (!all.delete(link)) return;
+    starting.ended(link);
+    ending.release(link, how);
+    owners.leave(link);
+    link.phase = 'closed';
+    link.deflater?.close();
+    log.debug('link.closed', { name: link.name, shard: link.shard, code: how.code });
+  };
+
+  /** Closes a link for a reason. Nothing is written to it after the close frame. */
+  const refuse = (link: Link, refusal: Refusal): void => {
+    link.ws.close(refusal.close, refusal.reason);
+    end(link, { code: refusal.close, died: false });
   };
 
   const delivery = createDelivery({
     journal: options.journal,
     now: () => clock.now(),
-    tally: tallyOf,
-    onEpochEnd: (link) => starting.epochEnded(link),
-    onGap: (link, to) => starting.gapMet(link, to),
-    onCaughtUp: (link) => starting.caughtUp(link),
-    onShardMoved: (shard) => starting.shardMoved(shard),
+    onEpochEnd: (link) => ending.epochEnded(link),
+    onGap: (link, to) => ending.gapMet(link, to),
+    onCaughtUp: (link) => ending.finishResume(link),
   });
-  const starting = createStarting({ ...options, delivery, tally: tallyOf });
+  const owners = createOwners(clock, (heir) => ending.invalidate(heir));
+  const ending = createEnding({ clock, log, cursors, delivery, owners });
+  const starting = createStarting({
+    ...options,
+    delivery,
+    ending,
+    owners,
+    tally: tallyOf,
+    refuse,
+    saveCursors,
+  });
 
   const server = http.createServer({ keepAliveTimeout: 65_000 }, options.onRequest);
-  const sockets = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    maxPayload: HANDLER_FRAME_BYTES_MAX,
-  });
+  const sockets = new WebSocketServer(SOCKETS);
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
-    if (closing || all.size >= LINKS_MAX) {
+    if (all.size >= LINKS_MAX) {
       socket.destroy();
       return;
     }
@@ -165,40 +174,40 @@ export function createDownstream(options: DownstreamOptions): Downstream {
   });
 
   const open = (ws: WebSocket, socket: Duplex, request: http.IncomingMessage): void => {
-    const url = new URL(request.url ?? '/', 'ws://localhost');
-    const compress = url.searchParams.get('compress');
+    ws.on('error', (error) => log.debug('link.error', { message: error.message }));
+    // A handshake that fails makes discord.js throw its session away; a close code does not.
+    if (closing) return ws.close(RESTARTING.close, RESTARTING.reason);
+    // Not `new URL`: `//?v=10`, which twilight sends, is no URL.
+    const target = request.url ?? '/';
+    const query = new URLSearchParams(target.slice(target.indexOf('?') + 1 || target.length));
     const link = new Link({
       ws,
       socket,
       url: options.publicUrl ?? `ws://${request.headers.host ?? 'localhost'}`,
-      deflater:
-        compress === 'zlib-stream' || compress === 'zstd-stream' ? createDeflater(compress) : undefined,
+      deflater: deflaterFor(query.get('compress')),
       now: clock.monotonic(),
     });
     all.add(link);
     if ('setNoDelay' in socket) (socket as Socket).setNoDelay(true);
-    ws.on('error', (error) =>
-      log.debug('link.error', { name: link.name, shard: link.shard, message: error.message }),
-    );
-    ws.on('close', (code) => end(link, code));
+    ws.on('close', (code) => end(link, { code, died: true }));
     ws.on('message', (data, isBinary) => receive(link, data as Buffer, isBinary));
     ws.on('pong', (data) => pong(link, data));
     socket.on('drain', () => {
       link.lastDrainAt = clock.monotonic();
-      delivery.pump(link);
-      link.creditSnapshot?.(0);
+      if (link.phase === 'reading') delivery.read(link);
+      link.creditSnapshot?.();
     });
-    const refusal = checkQuery(url.searchParams);
     link.send(HELLO);
-    if (refusal) link.close(refusal.close, refusal.reason);
+    const refusal = checkQuery(query);
+    if (refusal) refuse(link, refusal);
   };
 
   const receive = (link: Link, data: Buffer, isBinary: boolean): void => {
+    if (link.phase === 'closed') return;
     link.lastSeenAt = clock.monotonic();
-    if (link.ws.readyState !== link.ws.OPEN) return;
     const message = readMessage(data, isBinary);
     const refusal = isRefusal(message) ? message : act(link, message);
-    if (refusal) link.close(refusal.close, refusal.reason);
+    if (refusal) refuse(link, refusal);
   };
 
   const act = (link: Link, message: HandlerMessage): Refusal | undefined => {
@@ -213,8 +222,9 @@ export function createDownstream(options: DownstreamOptions): Downstream {
     }
     if (message.type !== 'command')
       return { close: CLOSE.ALREADY_AUTHENTICATED, reason: 'Already authenticated' };
-    // A parked link was superseded: its commands would act in the name of the newer one.
-    if (link.phase === 'parked') return undefined;
+    // A parked link was superseded: its commands would act in the name of the newer one. And before the layout is
+    // known there is no shard to send them to.
+    if (link.phase === 'parked' || link.shard < 0) return undefined;
     if (options.onCommand(link.shard, message.op, message.text)) return undefined;
     return {
       close: CLOSE.RATE_LIMITED,
@@ -224,45 +234,41 @@ export function createDownstream(options: DownstreamOptions): Downstream {
 
   const pong = (link: Link, data: Buffer): void => {
     link.lastSeenAt = clock.monotonic();
-    const before = link.provenCount;
     const position = link.takePong(data);
     if (!position) return;
-    tallyOf(link).delivered += link.provenCount - before;
-    options.cursors.prove(link.name, link.shard, position);
-    if (link.phase === 'ending') starting.proofCame(link);
+    cursors.prove(link.name, link.shard, position);
+    ending.check(link);
   };
 
-  const end = (link: Link, code: number): void => {
-    if (!all.delete(link)) return;
-    starting.ended(link);
-    link.phase = 'closed';
-    link.deflater?.close();
-    log.debug('link.closed', { name: link.name, shard: link.shard, code });
-  };
-
-  const proofTimer = setInterval(() => {
-    for (const link of all)
-      if (link.phase === 'live' || link.phase === 'reading' || link.phase === 'ending') link.askForProof();
-    const changes = options.cursors.takeChanges();
-    if (changes.length > 0) options.journal().appendCursors(changes);
-  }, PROOF_INTERVAL_MS);
-  proofTimer.unref();
-
-  // Cut for silence only when it neither sends nor drains: a handler that is busy with a replay beats late.
-  const silenceTimer = setInterval(() => {
-    const oldest = clock.monotonic() - 2 * HEARTBEAT_INTERVAL_MS;
+  const tick = (): void => {
+    timer = clock.after(TICK_MS, tick);
+    starting.check();
+    // Cut for silence only when it neither sends nor drains: a handler that is busy with a replay beats late.
+    const silentSince = clock.monotonic() - 2 * HEARTBEAT_INTERVAL_MS;
     for (const link of all) {
-      if (link.lastSeenAt < oldest && link.lastDrainAt < oldest) {
-        log.info(
-          'link.silent',
-          { name: link.name, shard: link.shard },
-          'a handler sent nothing for two heartbeat intervals and was cut',
-        );
-        link.ws.terminate();
-      }
+      ending.check(link);
+      if (link.stalled) delivery.read(link);
+      if (link.isFed) prove(link);
+      if (link.lastSeenAt < silentSince && link.lastDrainAt < silentSince) cut(link);
     }
-  }, SILENCE_CHECK_MS);
-  silenceTimer.unref();
+    saveCursors();
+  };
+  let timer = clock.after(TICK_MS, tick);
+
+  const prove = (link: Link): void => {
+    const quiet = link.takeQuietProof();
+    if (quiet) cursors.prove(link.name, link.shard, quiet);
+    link.askForProof();
+  };
+
+  const cut = (link: Link): void => {
+    log.info(
+      'link.silent',
+      { name: link.name, shard: link.shard },
+      'a handler sent nothing for two heartbeat intervals and was cut',
+    );
+    link.ws.terminate();
+  };
 
   return {
     server,
@@ -271,27 +277,29 @@ export function createDownstream(options: DownstreamOptions): Downstream {
     layoutChanged: () => starting.layoutChanged(),
     async close() {
       closing = true;
+      timer.cancel();
       server.close();
-      for (const link of all) if (link.phase === 'live' || link.phase === 'reading') link.askForProof();
       const until = clock.monotonic() + LAST_PROOF_MS;
-      const unproven = () => [...all].some((link) => link.ping !== undefined);
-      while (unproven() && clock.monotonic() < until)
-        await new Promise((resolve) => clock.after(5, () => resolve(undefined)));
-      for (const link of all) {
-        // 4000 makes every library RESUME; 1000 would make discord.js throw its session away.
-        link.close(CLOSE.KEEP_SESSION, 'Holdfast restarts; resume');
-        end(link, CLOSE.KEEP_SESSION);
+      for (;;) {
+        const unproven = [...all].filter((link) => link.isFed && !link.isProven);
+        if (unproven.length === 0 || clock.monotonic() >= until) break;
+        for (const link of unproven) link.askForProof();
+        await sleep(clock, 5);
       }
-      clearInterval(proofTimer);
-      clearInterval(silenceTimer);
-      const changes = options.cursors.takeChanges();
-      if (changes.length > 0) options.journal().appendCursors(changes);
+      for (const link of [...all]) refuse(link, RESTARTING);
+      saveCursors();
       server.closeAllConnections();
     },
     links: () => Array.from(all, (link) => linkStatus(link, options.journal())),
     tallies: () => tallies.values(),
     dispatched: delivery.dispatched,
   };
+}
+
+/** The compression that a handler asked for in its URL; text where we can't, which every library takes. */
+function deflaterFor(compress: string | null): Deflater | undefined {
+  if (compress !== 'zlib-stream' && compress !== 'zstd-stream') return undefined;
+  return compressionEngine(compress) === undefined ? undefined : createDeflater(compress);
 }
 
 function linkStatus(link: Link, journal: Journal): LinkStatus {

@@ -152,11 +152,7 @@ export class Link {
 
   /** Sends a ping that names the position, unless one is on its way or nothing is unproven. */
   askForProof(): void {
-    if (!this.ping && !this.isProven) this.sendPing();
-  }
-
-  /** Sends a ping that names the position. */
-  sendPing(): void {
+    if (this.ping || this.isProven) return;
     const data = Buffer.allocUnsafe(8);
     data.writeUInt32LE(this.epoch, 0);
     data.writeUInt32LE(this.s, 4);
@@ -175,7 +171,7 @@ export class Link {
 
   /** Where every event that was written is proven, what was left out since needs no proof: returns its end. */
   takeQuietProof(): Position | undefined {
-    if (this.ping || !this.isProven || this.s === this.provenS) return undefined;
+    if (!this.isProven || this.s === this.provenS) return undefined;
     return this.#prove(this.s, { ...this.passed });
   }
 

@@ -26,15 +26,18 @@ export function createOwners(clock: Clock, onHeir: (link: Link) => void): Owners
   const claims = new Map<string, Claim>();
   const keyOf = (link: Link): string => `${link.shard}/${link.name}`;
 
-  const keepForOwner = (key: string, claim: Claim): void => {
+  /** An owner, or nobody who waits for the shard: no timer. Otherwise one, from when the owner left. */
+  const keepTime = (key: string, claim: Claim): void => {
+    if (!claim.owner && claim.parked.length > 0) {
+      claim.timer ??= clock.after(RETURN_MS, () => {
+        claim.timer = undefined;
+        onHeir(claim.parked.at(-1)!);
+      });
+      return;
+    }
     claim.timer?.cancel();
     claim.timer = undefined;
-    if (claim.owner) return;
-    if (claim.parked.length === 0) return void claims.delete(key);
-    claim.timer = clock.after(RETURN_MS, () => {
-      claim.timer = undefined;
-      onHeir(claim.parked.at(-1)!);
-    });
+    if (!claim.owner) claims.delete(key);
   };
 
   return {
@@ -42,10 +45,10 @@ export function createOwners(clock: Clock, onHeir: (link: Link) => void): Owners
       const key = keyOf(link);
       const claim = claims.get(key) ?? { owner: undefined, parked: [], timer: undefined };
       claims.set(key, claim);
-      const older = claim.owner;
+      const older = claim.owner === link ? undefined : claim.owner;
       claim.owner = link;
       if (older) claim.parked.push(older);
-      keepForOwner(key, claim);
+      keepTime(key, claim);
       return older;
     },
     leave(link) {
@@ -54,11 +57,8 @@ export function createOwners(clock: Clock, onHeir: (link: Link) => void): Owners
       if (!claim) return;
       const at = claim.parked.indexOf(link);
       if (claim.owner === link) claim.owner = undefined;
-      else if (at >= 0) claim.parked.splice(at, 1);
-      else return;
-      // A parked link that ends changes nothing about how long the shard is kept for its owner.
-      if (claim.timer && claim.parked.length > 0 && at !== claim.parked.length) return;
-      keepForOwner(key, claim);
+      if (at >= 0) claim.parked.splice(at, 1);
+      keepTime(key, claim);
     },
   };
 }

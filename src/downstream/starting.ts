@@ -1,6 +1,5 @@
 // Where a link starts, by the table of ARCHITECTURE.md: a new name at the tail, a known name at its proven
-// cursor, a RESUME at its own `s`; held while upstream has no READY; ended with its epoch; parked when a newer
-// link of its name and shard takes over.
+// cursor, a RESUME at its own `s`; held while upstream has no READY. How it ends is in ending.ts.
 
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -8,7 +7,7 @@ import type { Random } from '../base/random.ts';
 import type { Journal } from '../journal/journal.ts';
 import { comparePositions, type Position } from '../journal/position.ts';
 import { CLOSE } from '../wire/close-code.ts';
-import { EVENT_INTENTS } from '../wire/intents.ts';
+import { EVENT } from '../wire/event-type.ts';
 import {
   admitIdentify,
   admitResume,
@@ -18,11 +17,14 @@ import {
   type Refusal,
   readIntents,
 } from './admission.ts';
-import type { Cursors } from './cursors.ts';
+import type { CursorStart, Cursors } from './cursors.ts';
 import type { Delivery } from './delivery.ts';
-import type { SnapshotRequest, SnapshotRun } from './downstream.ts';
+import { type Ending, INVALID_SESSION } from './ending.ts';
+import { filterOf } from './filter.ts';
 import type { HandlerSession, HandlerSessions } from './handler-sessions.ts';
-import { type Link, SLOW_BYTES } from './link.ts';
+import type { Link } from './link.ts';
+import type { Owners } from './owners.ts';
+import { type SnapshotRequest, type SnapshotRun, streamSnapshot } from './snapshot.ts';
 import type { Tally } from './tally.ts';
 
 export interface StartingOptions {
@@ -39,59 +41,42 @@ export interface StartingOptions {
   onStateLost: (shard: number) => void;
   onPresence: (shard: number, presence: Record<string, unknown>) => void;
   delivery: Delivery;
-  tally: (link: Link) => Tally;
+  ending: Ending;
+  owners: Owners;
+  tally: (name: string, shard: number) => Tally;
+  /** Closes a link for a reason. */
+  refuse: (link: Link, refusal: Refusal) => void;
+  /** Writes cursors that changed to the journal. */
+  saveCursors: () => void;
 }
 
 export interface Starting {
   identify(link: Link, data: Record<string, unknown>): Refusal | undefined;
   resume(link: Link, data: Record<string, unknown>): Refusal | undefined;
-  /** Upstream's epoch that the link reads is over and written out. */
-  epochEnded(link: Link): void;
-  /** A link whose epoch is over has proven more of it. */
-  proofCame(link: Link): void;
-  /** Events that the link should get next are gone: everything up to `to`. */
-  gapMet(link: Link, to: Position): void;
-  caughtUp(link: Link): void;
-  /** New records of a shard for which links wait. */
-  shardMoved(shard: number): void;
+  /** Looks again at links that are held or wait, now that time has passed. */
+  check(): void;
   layoutChanged(): void;
   /** The connection is gone. */
   ended(link: Link): void;
 }
 
-const INVALID_SESSION = '{"t":null,"s":null,"op":9,"d":false}';
 /** How long a RESUME above our tip waits for Discord's replay to pass it. */
 const ABOVE_TIP_MS = 60_000;
-/** How long the end of an epoch waits for the proof of its last events. */
-const LAST_PROOF_MS = 3_000;
-/** Snapshot bytes that may be on their way from the worker to one link. */
-const SNAPSHOT_CREDIT_BYTES = 1024 * 1024;
+/** Most positions that are looked up one by one to be counted. */
+const LOOKED_UP_MAX = 20_000;
 
-/** Creates the part of downstream that starts and ends links. */
+/** Creates the part of downstream that starts links. */
 export function createStarting(options: StartingOptions): Starting {
-  const { clock, log, cursors, delivery } = options;
-  /** The link that has a name's shard, and the ones it superseded. */
-  const owners = new Map<string, Link>();
-  const parked = new Map<string, Link[]>();
-  /** Links that wait for their shard (held or waiting), and identifies that wait for the layout. */
-  const waiting = new Map<number, Set<Link>>();
+  const { clock, log, cursors, delivery, ending } = options;
+  /** Links that are held or wait, and identifies that wait for the layout. */
+  const waiting = new Set<Link>();
   const undecided = new Map<Link, Record<string, unknown>>();
-
-  const keyOf = (link: Link): string => `${link.shard}/${link.name}`;
+  /** By shard, the epoch whose state was reported lost. */
+  const lostEpochs = new Map<number, number>();
 
   const wait = (link: Link, phase: 'held' | 'waiting'): void => {
     link.phase = phase;
-    const links = waiting.get(link.shard) ?? new Set();
-    links.add(link);
-    waiting.set(link.shard, links);
-    delivery.watched.add(link.shard);
-  };
-
-  const unwait = (link: Link): void => {
-    const links = waiting.get(link.shard);
-    if (!links?.delete(link) || links.size > 0) return;
-    waiting.delete(link.shard);
-    delivery.watched.delete(link.shard);
+    waiting.add(link);
   };
 
   /** Gives the link its name and shard; an older link of the same is parked. */
@@ -100,12 +85,12 @@ export function createStarting(options: StartingOptions): Starting {
     link.shard = shard;
     link.intents = intents;
     link.filter = filterOf(intents, layout.intents);
-    const older = owners.get(keyOf(link));
-    owners.set(keyOf(link), link);
-    if (!older || older === link) return;
-    release(older);
+    link.tally = options.tally(name, shard);
+    const older = options.owners.take(link);
+    if (!older) return;
+    waiting.delete(older);
+    ending.release(older, { died: false });
     older.phase = 'parked';
-    parked.set(keyOf(link), [...(parked.get(keyOf(link)) ?? []), older]);
     log.info(
       'handler.parked',
       { name, shard },
@@ -113,95 +98,93 @@ export function createStarting(options: StartingOptions): Starting {
     );
   };
 
-  /** Stops whatever the link was doing, and writes down how far it got. */
-  const release = (link: Link): void => {
-    unwait(link);
-    link.cancelSnapshot?.();
-    link.cancelSnapshot = undefined;
-    link.creditSnapshot = undefined;
-    if (link.phase === 'live' || link.phase === 'reading' || link.phase === 'ending') {
-      delivery.leave(link);
-      link.reader = undefined;
-      cursors.end(link.name, link.shard, { epoch: link.epoch, s: link.s }, clock.now());
-    }
-  };
-
-  /** Tells a handler that its session is over. It may identify again on this socket or on a new one. */
-  const invalidate = (link: Link): void => {
-    release(link);
-    if (owners.get(keyOf(link)) === link) owners.delete(keyOf(link));
-    link.phase = 'hello';
-    link.resuming = false;
-    link.doubtUpTo = undefined;
-    link.ping = undefined;
-    link.send(INVALID_SESSION);
-  };
-
   const start = (link: Link): void => {
     const journal = options.journal();
     const tip = journal.tip(link.shard);
-    if (tip.epoch === 0) return wait(link, 'held');
+    const layout = options.layout();
+    if (tip.epoch === 0 || !layout) return wait(link, 'held');
     const known = cursors.get(link.name, link.shard);
     // Power was lost: the handler has what we lost. Discord sends it again; until then there is nothing to add.
     if (known && known.proven.epoch >= tip.epoch && comparePositions(known.proven, tip) > 0)
       return wait(link, 'held');
+    waiting.delete(link);
     const begun = cursors.start(link.name, link.shard);
-    const from = begun ? intoNextEpoch(link, pastFloor(link, begun.from, journal.floor(link.shard))) : tip;
-    link.doubtUpTo = begun && comparePositions(begun.doubtUpTo, from) > 0 ? begun.doubtUpTo : undefined;
-    if (link.doubtUpTo) {
+    if (begun) countSkipped(link, begun);
+    const from = begun ? nextReadable(link, begun.from) : tip;
+    link.begin(from);
+    if (begun && comparePositions(begun.doubtUpTo, from) > 0) {
+      link.doubtUpToS = begun.doubtUpTo.s;
       log.info(
         'handler.redelivered',
-        { name: link.name, shard: link.shard, epoch: from.epoch, after: from.s, upTo: link.doubtUpTo.s },
+        { name: link.name, shard: link.shard, epoch: from.epoch, after: from.s, upTo: link.doubtUpToS },
         'the last link ended before it proved these events; they are delivered once more',
       );
     }
-    beginSnapshot(link, from);
+    beginSnapshot(link, layout);
   };
 
-  /** Moves a cursor whose next events were trimmed away to the first that are left, as a counted gap. */
-  const pastFloor = (link: Link, from: Position, floor: Position): Position => {
-    if (comparePositions(from, floor) >= 0) return from;
-    const missing = from.epoch === floor.epoch ? floor.s - from.s : floor.s;
-    options.tally(link).lost += missing;
-    cursors.jump(link.name, link.shard, floor);
+  const countSkipped = (link: Link, { from, skippedAfter }: CursorStart): void => {
+    if (comparePositions(from, skippedAfter) === 0) return;
+    const { kept, filtered } = lookUp(link, skippedAfter, from.s);
+    link.tally.inDoubt += kept;
+    link.tally.filtered += filtered;
     log.warn(
-      'handler.gap',
-      {
-        name: link.name,
-        shard: link.shard,
-        from: `${from.epoch}:${from.s}`,
-        to: `${floor.epoch}:${floor.s}`,
-        missing,
-      },
-      'the handler was away for longer than the journal reaches back; it starts from the oldest state that is left. Raise journal.max_bytes or journal.max_age',
+      'handler.skipped',
+      { name: link.name, shard: link.shard, epoch: from.epoch, after: skippedAfter.s, upTo: from.s },
+      'two links died over the same events before they proved them; these are skipped. What in them can the handler not live through?',
     );
-    return floor;
   };
 
-  /** A cursor at the very end of an epoch goes on at the READY of the next one. */
-  const intoNextEpoch = (link: Link, from: Position): Position => {
-    let next: Position | undefined;
+  /** How many events after `from` and up to `upTo`, of one epoch, the link's intents keep, and leave out. */
+  const lookUp = (link: Link, from: Position, upTo: number): { kept: number; filtered: number } => {
+    const found = { kept: 0, filtered: 0 };
+    let last = from.s;
     options
       .journal()
       .reader(link.shard, from)
-      .read(1, (header) => {
-        next = { epoch: header.epoch, s: header.s };
-        return false;
+      .read(Number.POSITIVE_INFINITY, (header) => {
+        const isOver = header.epoch !== from.epoch || header.s > upTo || header.s > from.s + LOOKED_UP_MAX;
+        if (isOver) return false;
+        last = header.s;
+        if (header.type === EVENT.READY || header.type === EVENT.RESUMED) return true;
+        if (link.filter?.[header.type]) found.filtered++;
+        else found.kept++;
+        return true;
       });
-    if (!next || next.epoch === from.epoch) return from;
-    cursors.jump(link.name, link.shard, next);
-    return next;
+    if (last - from.s >= LOOKED_UP_MAX) found.kept += upTo - last;
+    return found;
   };
 
-  const beginSnapshot = (link: Link, from: Position): void => {
-    const layout = options.layout();
-    if (!layout) return wait(link, 'held');
-    unwait(link);
+  /** Moves a cursor over what can't be read: trimmed or damaged events (a counted gap), the end of an epoch. */
+  const nextReadable = (link: Link, from: Position): Position => {
+    const journal = options.journal();
+    const floor = journal.floor(link.shard);
+    if (comparePositions(from, floor) < 0) {
+      ending.lose(
+        link,
+        floor,
+        'the handler was away for longer than the journal reaches back; it starts from the oldest state that is left. Raise journal.max_bytes or journal.max_age',
+      );
+      return nextReadable(link, floor);
+    }
+    let to = from;
+    let isLoss = false;
+    journal.reader(link.shard, from).read(1, ({ epoch, s, type }) => {
+      // A READY is where its epoch begins; what comes before another record was lost with it.
+      to = { epoch, s: type === EVENT.READY ? s : s - 1 };
+      isLoss = type !== EVENT.READY && (epoch === from.epoch || s > 2);
+      return false;
+    });
+    if (comparePositions(to, from) <= 0) return from;
+    if (isLoss) ending.lose(link, to, 'the handler starts after them');
+    cursors.jump(link.name, link.shard, to);
+    return to;
+  };
+
+  const beginSnapshot = (link: Link, layout: Layout): void => {
+    const from = link.position;
+    const { epoch } = options.journal().tip(link.shard);
     link.phase = 'snapshot';
-    link.epoch = from.epoch;
-    link.s = from.s;
-    link.sentCount = 0;
-    link.provenCount = 0;
     link.sessionId = options.random.hex(16);
     options.sessions.add({
       id: link.sessionId,
@@ -212,53 +195,31 @@ export function createStarting(options: StartingOptions): Starting {
       p: from.s,
       intents: link.intents,
     });
-    let owed = 0; // credit that is given back as the socket drains
-    const run = options.snapshot({
-      shard: link.shard,
+    streamSnapshot({
+      link,
       shardCount: layout.shardCount,
-      epoch: from.epoch,
-      s: from.s,
-      sessionId: link.sessionId,
-      resumeUrl: link.url,
-      onPayloads(payloads) {
-        if (link.phase !== 'snapshot') return;
-        const frames = payloads.map((payload) => link.frame(payload));
-        for (const payload of payloads) owed += payload.length;
-        link.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
-        giveCredit();
-      },
+      snapshot: options.snapshot,
       onEnd({ stale }) {
-        if (link.phase !== 'snapshot') return;
-        link.cancelSnapshot = undefined;
-        link.creditSnapshot = undefined;
-        if (stale) options.tally(link).staleStarts++;
-        cursors.begin(link.name, link.shard, from);
-        link.phase = 'reading';
-        link.ping = undefined;
-        link.sendPing();
-        delivery.pump(link);
+        if (stale) link.tally.staleStarts++;
+        beginReading(link, from);
       },
       onLost() {
-        if (link.phase !== 'snapshot') return;
-        link.cancelSnapshot = undefined;
-        link.creditSnapshot = undefined;
-        link.lostEpoch = options.journal().tip(link.shard).epoch;
+        link.lostEpoch = epoch;
         wait(link, 'held');
+        if (lostEpochs.get(link.shard) === epoch) return;
+        lostEpochs.set(link.shard, epoch);
         options.onStateLost(link.shard);
       },
-      onFailed() {
-        // Part of it may be written: only a new start makes the handler whole.
-        if (link.phase === 'snapshot') invalidate(link);
-      },
     });
-    const giveCredit = (): void => {
-      if (owed === 0 || link.socket.writableLength > SLOW_BYTES) return;
-      run.credit(owed);
-      owed = 0;
-    };
-    link.cancelSnapshot = () => run.cancel();
-    link.creditSnapshot = giveCredit;
-    run.credit(SNAPSHOT_CREDIT_BYTES);
+  };
+
+  /** The link is given everything after its position from now on. */
+  const beginReading = (link: Link, from: Position): void => {
+    cursors.begin(link.name, link.shard, from);
+    // Before the first event is written: after a crash of ours all that follows is in doubt.
+    options.saveCursors();
+    link.phase = 'reading';
+    delivery.read(link);
   };
 
   const identify = (link: Link, data: Record<string, unknown>): Refusal | undefined => {
@@ -298,20 +259,19 @@ export function createStarting(options: StartingOptions): Starting {
     if (isRefusal(request)) return request;
     const layout = options.layout();
     const session = options.sessions.find(request.sessionId);
-    if (!layout || !session || session.name !== name || session.shardCount !== layout.shardCount) {
-      link.send(INVALID_SESSION);
-      return undefined;
-    }
+    const isOurs = layout && session?.name === name && session.shardCount === layout.shardCount;
     // Below P the snapshot was never finished: what came of it can't be told.
-    if (request.seq < session.p) {
+    if (!isOurs || request.seq < session.p) {
       link.send(INVALID_SESSION);
       return undefined;
     }
-    link.sessionId = session.id;
-    link.epoch = session.epoch;
-    link.s = request.seq;
-    link.resuming = true;
     own(link, name, session.shard, session.intents, layout);
+    const told = ending.told(link);
+    const isAllTold = told?.sessionId === session.id && request.seq >= told.s && request.seq < told.upTo;
+    link.sessionId = session.id;
+    link.begin({ epoch: session.epoch, s: isAllTold ? told.upTo : request.seq });
+    link.resuming = true;
+    link.until = clock.monotonic() + ABOVE_TIP_MS;
     continueSession(link, session);
     return undefined;
   };
@@ -319,99 +279,48 @@ export function createStarting(options: StartingOptions): Starting {
   const continueSession = (link: Link, session: HandlerSession): void => {
     const journal = options.journal();
     const tip = journal.tip(link.shard);
-    const at = { epoch: link.epoch, s: link.s };
-    if (session.epoch > tip.epoch) return invalidate(link);
+    const at = link.position;
+    waiting.delete(link);
+    if (session.epoch > tip.epoch) return ending.invalidate(link);
     if (session.epoch === tip.epoch && link.s > tip.s) {
-      wait(link, 'waiting');
-      clock.after(ABOVE_TIP_MS, () => {
-        if (link.phase === 'waiting' && link.s === at.s) invalidate(link);
-      });
-      return;
+      if (clock.monotonic() >= link.until) return ending.invalidate(link);
+      return wait(link, 'waiting');
     }
-    unwait(link);
-    const floor = journal.floor(link.shard);
-    if (comparePositions(at, floor) < 0) return gapMet(link, floor);
-    cursors.begin(link.name, link.shard, at);
-    // A RESUME's seq is a proof: the handler itself says what it has.
+    // A RESUME's seq is a proof: the handler itself says what it has. What lies before the proven was counted.
+    const proven = cursors.get(link.name, link.shard)?.proven ?? at;
+    if (proven.epoch > at.epoch) link.countedUpToS = Number.POSITIVE_INFINITY;
+    else if (proven.epoch === at.epoch) {
+      const { kept, filtered } = lookUp(link, proven, at.s);
+      link.tally.delivered += kept;
+      link.tally.filtered += filtered;
+      link.countedUpToS = proven.s;
+    }
     cursors.prove(link.name, link.shard, at);
-    link.phase = 'reading';
-    delivery.pump(link);
-  };
-
-  const finishResume = (link: Link): void => {
-    if (!link.resuming) return;
-    link.resuming = false;
-    // An object in `d` and a number in `s`: several libraries break on anything else (protocol reference 5.4).
-    link.send(`{"t":"RESUMED","s":${link.s},"op":0,"d":{"_trace":["[\\"holdfast\\",{\\"micros\\":0.0}]"]}}`);
-  };
-
-  const epochEnded = (link: Link): void => {
-    finishResume(link);
-    link.reader = undefined;
-    link.phase = 'ending';
-    if (link.sentCount === link.provenCount) return finishEpoch(link);
-    link.askForProof();
-    clock.after(LAST_PROOF_MS, () => {
-      if (link.phase === 'ending') finishEpoch(link);
-    });
-  };
-
-  const finishEpoch = (link: Link): void => {
-    log.info(
-      'handler.epoch-ended',
-      { name: link.name, shard: link.shard, epoch: link.epoch },
-      'upstream had to identify afresh; the handler got everything before it and re-syncs now',
-    );
-    invalidate(link);
-  };
-
-  const gapMet = (link: Link, to: Position): void => {
-    const missing = to.epoch === link.epoch ? to.s - link.s : to.s;
-    options.tally(link).lost += missing;
-    log.warn(
-      'handler.gap',
-      {
-        name: link.name,
-        shard: link.shard,
-        from: `${link.epoch}:${link.s}`,
-        to: `${to.epoch}:${to.s}`,
-        missing,
-      },
-      `${missing} events are gone; the handler is made to re-sync`,
-    );
-    const { name, shard } = link;
-    invalidate(link);
-    cursors.jump(name, shard, to);
-  };
-
-  const shardMoved = (shard: number): void => {
-    for (const link of [...(waiting.get(shard) ?? [])]) {
-      if (link.phase === 'held') {
-        if (link.lostEpoch === options.journal().tip(shard).epoch) continue;
-        unwait(link);
-        start(link);
-      } else if (link.phase === 'waiting') {
-        const session = options.sessions.find(link.sessionId);
-        unwait(link);
-        if (session) continueSession(link, session);
-        else invalidate(link);
-      }
+    const floor = journal.floor(link.shard);
+    if (comparePositions(at, floor) < 0) {
+      ending.lose(link, floor, 'the handler is made to re-sync');
+      return ending.invalidate(link);
     }
+    beginReading(link, at);
+  };
+
+  const check = (link: Link): void => {
+    if (link.phase === 'held') {
+      const isLost = link.lostEpoch === options.journal().tip(link.shard).epoch;
+      return isLost ? undefined : start(link);
+    }
+    const session = options.sessions.find(link.sessionId);
+    if (session) return continueSession(link, session);
+    waiting.delete(link);
+    ending.invalidate(link);
   };
 
   return {
     identify,
     resume,
-    epochEnded,
-    proofCame(link) {
-      if (link.sentCount === link.provenCount) finishEpoch(link);
+    check() {
+      for (const link of [...waiting]) check(link);
     },
-    gapMet,
-    caughtUp(link) {
-      link.doubtUpTo = undefined;
-      finishResume(link);
-    },
-    shardMoved,
     layoutChanged() {
       const layout = options.layout();
       if (!layout) return;
@@ -419,23 +328,12 @@ export function createStarting(options: StartingOptions): Starting {
         undecided.delete(link);
         const name = nameOf(data['token'], options.handlerOf);
         const refusal = name === undefined ? authenticationFailed : admit(link, name, data, layout);
-        if (refusal) link.close(refusal.close, refusal.reason);
+        if (refusal) options.refuse(link, refusal);
       }
     },
     ended(link) {
       undecided.delete(link);
-      release(link);
-      const others = parked.get(keyOf(link));
-      if (link.phase === 'parked') {
-        others?.splice(others.indexOf(link), 1);
-        return;
-      }
-      if (owners.get(keyOf(link)) !== link) return;
-      owners.delete(keyOf(link));
-      // The newest of the parked ones may have it back; op 9 makes it start again from the cursor.
-      const heir = others?.pop();
-      if (others?.length === 0) parked.delete(keyOf(link));
-      if (heir) invalidate(heir);
+      waiting.delete(link);
     },
   };
 }
@@ -448,14 +346,4 @@ const authenticationFailed: Refusal = {
 function nameOf(token: unknown, handlerOf: (token: string) => string | undefined): string | undefined {
   const bare = bareToken(token);
   return bare === undefined ? undefined : handlerOf(bare);
-}
-
-/** By event type id: 1 where a handler's intents leave an event out that upstream's let in. */
-function filterOf(intents: number, upstream: number): Uint8Array | undefined {
-  if ((intents & upstream) === upstream) return undefined;
-  const filter = new Uint8Array(256);
-  EVENT_INTENTS.forEach((bits, type) => {
-    if (bits && (intents & (bits.guild | bits.direct)) === 0) filter[type] = 1;
-  });
-  return filter;
 }

@@ -47,6 +47,8 @@ export interface Segments {
   index(segment: Segment): SegmentIndex;
   /** Begins the next segment with this head; throws the disk's error, and then there is no such segment. */
   begin(head: SegmentHead, at: number): Segment;
+  /** Closes a segment's file; it is opened again when it is read. */
+  rest(segment: Segment): void;
   /** Deletes a segment's file. */
   drop(segment: Segment): void;
   /**
@@ -76,6 +78,11 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
     return segment.file;
   };
 
+  const rest = (segment: Segment): void => {
+    segment.file?.close();
+    segment.file = undefined;
+  };
+
   const reading = <T>(segment: Segment, read: () => T): T | undefined => {
     try {
       return read();
@@ -83,8 +90,7 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
       const { code, message } = error as NodeJS.ErrnoException;
       if (!LOST_CODES.has(code ?? '')) throw error;
       damaged++;
-      segment.file?.close();
-      segment.file = undefined;
+      rest(segment);
       const at = list.indexOf(segment);
       if (at >= 0) list.splice(at, 1);
       log.error(
@@ -126,8 +132,7 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
       segment.bytes = file(segment).size();
       segment.synced = segment.bytes;
       // Most are never read: no descriptor is kept for them.
-      segment.file?.close();
-      segment.file = undefined;
+      rest(segment);
     });
   }
 
@@ -177,9 +182,9 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
       list.push(segment);
       return segment;
     },
+    rest,
     drop(segment) {
-      segment.file?.close();
-      segment.file = undefined;
+      rest(segment);
       list.splice(list.indexOf(segment), 1);
       disk.remove(pathOf(segment));
       log.debug('journal.segment-dropped', { segment: segment.number });
@@ -189,10 +194,7 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
     damaged: () => damaged,
     syncFolder: () => disk.syncFolder(directory),
     close() {
-      for (const segment of list) {
-        segment.file?.close();
-        segment.file = undefined;
-      }
+      for (const segment of list) rest(segment);
     },
   };
 }

@@ -159,6 +159,7 @@ export function createWriter(options: WriterOptions): Writer {
         throw error;
       }
       noteSynced(segment, bytes);
+      if (segment !== current) segments.rest(segment);
     }
     return position;
   };
@@ -167,7 +168,7 @@ export function createWriter(options: WriterOptions): Writer {
     write,
     end,
     sync() {
-      // One after the other: the second may not resolve before what the first has begun.
+      // One after the other: the first may close a file that the second would still sync.
       const run = syncing.then(syncAll);
       syncing = run.catch(() => undefined);
       return run;

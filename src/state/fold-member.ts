@@ -106,7 +106,7 @@ export function offerPresence(event: FoldEvent, guild: GuildOverlay, range: Rang
 }
 
 function isSelf(event: FoldEvent, user: string): boolean {
-  return event.overlay.ready()?.self === user;
+  return event.overlay.self === user;
 }
 
 function isMember(guild: GuildOverlay, user: string): boolean {

@@ -78,7 +78,7 @@ export function foldThreadMembers(event: FoldEvent): void {
   if (!guild) return;
   const { bytes } = event;
   const id = requiredId(event, 'id');
-  const self = event.overlay.ready()?.self;
+  const self = event.overlay.self;
   const [count, added, removed] = findValues(bytes, event.start, event.end, [
     'member_count',
     'added_members',

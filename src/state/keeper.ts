@@ -283,7 +283,7 @@ export function openKeeper(options: KeeperOptions): Keeper {
     },
     close() {
       streams.close();
-      if (follower) guarded(() => fold(true));
+      if (compareLogPositions(target, ZERO) > 0) guarded(() => fold(true));
       segments.close();
       store.close();
     },

@@ -183,11 +183,18 @@ export class Overlay {
   readonly guildChanges = new Map<string, GuildOverlay | null>();
   readonly tails = new Map<string, TailChange>();
   #tailIndex: Map<GuildOverlay, TailChange[]> | undefined;
+  #self: string | undefined;
 
   constructor(base: StateReader, shard: number, meter: Meter = { bytes: 0 }) {
     this.base = base;
     this.shard = shard;
     this.meter = meter;
+  }
+
+  /** The bot's user id. Asked for every member that passes, so it is read once. */
+  get self(): string | undefined {
+    this.#self ??= this.ready()?.self;
+    return this.#self;
   }
 
   /** The shard's READY with its user as of now. */
@@ -203,6 +210,7 @@ export class Overlay {
     this.guildChanges.clear();
     this.tails.clear();
     this.userChange = undefined;
+    this.#self = self;
     this.readyRow = { ready, self, user: undefined };
     this.meter.bytes += ready.length;
     for (const id of guilds) this.#create(id, GUILD_STATUS.LISTED, undefined, undefined);

@@ -39,21 +39,28 @@ export function openShardView(options: {
     pinned.release();
   };
   const overlay = new Overlay(pinned.reader, track.shard);
+  let epoch = track.stored.epoch;
   try {
-    if (!stale) replay(options, overlay, held);
+    if (!stale) epoch = replay(options, overlay, held) ?? epoch;
   } catch (error) {
     release();
     throw error;
   }
   const position = stale ? track.stored : wanted;
-  const hasEpoch = overlay.readyRow !== undefined || track.stored.epoch === position.epoch;
-  if (hasEpoch && position.epoch > 0) return { overlay, position, stale, release };
+  if (epoch === position.epoch && epoch > 0) return { overlay, position, stale, release };
   release();
   return undefined;
 }
 
-/** Folds the shard's queued records up to the position, beginning with the last READY among them. */
-function replay(options: Parameters<typeof openShardView>[0], overlay: Overlay, held: number[]): void {
+/**
+ * Folds the shard's queued records up to the position, beginning with the last READY among them. Returns the
+ * epoch that a READY among them began.
+ */
+function replay(
+  options: Parameters<typeof openShardView>[0],
+  overlay: Overlay,
+  held: number[],
+): number | undefined {
   const { track, wanted, segments, follower } = options;
   let from = 0;
   let end = 0;
@@ -62,6 +69,7 @@ function replay(options: Parameters<typeof openShardView>[0], overlay: Overlay, 
     if (comparePositions(queued, wanted) > 0) break;
     if (queued.type === EVENT.READY) from = end;
   }
+  let begun: number | undefined;
   for (let i = from; i < end; i++) {
     const queued = track.queue.at(i);
     const bytes = follower.load(queued);
@@ -78,9 +86,11 @@ function replay(options: Parameters<typeof openShardView>[0], overlay: Overlay, 
         { type: queued.type, bytes: bytes.buffer, start, end: bytes.end, place },
         options.fold,
       );
+      if (queued.type === EVENT.READY) begun = queued.epoch;
     } catch (error) {
       // An event that does not fit is counted and kept aside when it is folded for good.
       if (isDatabaseError(error)) throw error;
     }
   }
+  return begun;
 }

@@ -36,8 +36,12 @@ function write(value: unknown, noise: () => number): string {
   return JSON.stringify(value);
 }
 
+// Assigning to `__proto__` is the one key where an object is not what its JSON says.
 const plainObject = fc
-  .dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue())
+  .dictionary(
+    fc.string({ unit: 'grapheme' }).filter((key) => key !== '__proto__'),
+    fc.jsonValue(),
+  )
   .map((value) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>);
 
 const written = (value: unknown) =>

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, afterEach, describe, test } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import type { OperatingError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
@@ -17,6 +17,9 @@ import { openState, type State, type StateOptions } from './state.ts';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-state-door-'));
 after(() => fs.rmSync(root, { recursive: true, force: true }));
+// A thread that a failed test leaves behind would keep the process alive.
+const opened: State[] = [];
+afterEach(() => Promise.all(opened.splice(0).map((state) => state.close())));
 let folders = 0;
 
 function createFolder(guilds: number) {
@@ -31,8 +34,11 @@ function createFolder(guilds: number) {
   const lines: string[] = [];
   const log = createLog({ level: 'info', now: () => 0, write: (line) => void lines.push(line) });
   const tip: Position = { epoch: 1, s: 1 + guilds };
-  const open = (extra: Partial<StateOptions> = {}): State =>
-    openState({ directory, journalDirectory, clock: systemClock, log, ...extra });
+  const open = (extra: Partial<StateOptions> = {}): State => {
+    const state = openState({ directory, journalDirectory, clock: systemClock, log, ...extra });
+    opened.push(state);
+    return state;
+  };
   return { directory, writer, ids, lines, tip, open };
 }
 

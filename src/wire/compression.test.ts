@@ -17,6 +17,7 @@ import {
   type EngineName,
   type Inflater,
   passesCheck,
+  usableTransport,
 } from './compression.ts';
 import { SCRATCH_BYTES, scratch } from './scratch.ts';
 
@@ -74,6 +75,22 @@ test('documented calls offer zlib-stream only, and say so', () => {
   assert.equal(passesCheck('documented', 'zstd-stream'), false);
   assert.throws(() => createInflater('zstd-stream', { engine: 'documented' }), CompressionError);
   assert.throws(() => createDeflater('zstd-stream', { engine: 'documented' }), CompressionError);
+});
+
+test('where a transport cannot be had, the next one is asked for', () => {
+  assert.equal(usableTransport('zstd-stream'), 'zstd-stream');
+  assert.equal(
+    usableTransport('zstd-stream', (transport) => transport === 'zlib-stream'),
+    'zlib-stream',
+  );
+  assert.equal(
+    usableTransport('zstd-stream', () => false),
+    'none',
+  );
+  assert.equal(
+    usableTransport('zlib-stream', (transport) => transport === 'zstd-stream'),
+    'none',
+  );
 });
 
 test('an engine that is wrong in any way fails the self-check', (context) => {

@@ -9,6 +9,7 @@ import {
   type Deflater,
   type Engine,
   type Inflater,
+  type Transport,
 } from './codec.ts';
 import { documentedEngine } from './zlib-documented.ts';
 import { chunkEngine, handleEngine } from './zlib-internals.ts';
@@ -105,6 +106,15 @@ export function compressionEngine(transport: CompressedTransport): EngineName | 
     );
   }
   return chosen.get(transport);
+}
+
+/** What to ask the gateway for: the wished transport, or the next that this Node can inflate. */
+export function usableTransport(
+  wished: Transport,
+  offers = (transport: CompressedTransport): boolean => compressionEngine(transport) !== undefined,
+): Transport {
+  if (wished === 'none' || offers(wished)) return wished;
+  return usableTransport(wished === 'zstd-stream' ? 'zlib-stream' : 'none', offers);
 }
 
 /** Whether an engine passes the self-check. Any failure at all counts: a changed Node may throw anything. */
