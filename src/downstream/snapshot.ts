@@ -24,6 +24,8 @@ export interface SnapshotRequest {
   onEnd(info: { stale: boolean }): void;
   /** There is no state of this shard to make a snapshot of. */
   onLost(): void;
+  /** It broke off, and may be asked for again. */
+  onFailed(): void;
 }
 
 /** Snapshot bytes that may be on their way from the worker to one link. */
@@ -36,10 +38,11 @@ export interface SnapshotOptions {
   /** All of it was written. */
   onEnd(info: { stale: boolean }): void;
   onLost(): void;
+  onFailed(): void;
 }
 
 /** Streams the snapshot of the link's position to it, until it ends or `link.cancelSnapshot` is called. */
-export function streamSnapshot({ link, shardCount, snapshot, onEnd, onLost }: SnapshotOptions): void {
+export function streamSnapshot({ link, shardCount, snapshot, onEnd, onLost, onFailed }: SnapshotOptions): void {
   let owed = CREDIT_BYTES;
   let over = false;
   let run: SnapshotRun | undefined;
@@ -82,6 +85,11 @@ export function streamSnapshot({ link, shardCount, snapshot, onEnd, onLost }: Sn
       if (over) return;
       finish();
       onLost();
+    },
+    onFailed() {
+      if (over) return;
+      finish();
+      onFailed();
     },
   });
   giveCredit();

@@ -210,6 +210,8 @@ export function createStarting(options: StartingOptions): Starting {
         lostEpochs.set(link.shard, epoch);
         options.onStateLost(link.shard);
       },
+      // Part of it may be written: only a new start makes the handler whole.
+      onFailed: () => ending.invalidate(link),
     });
   };
 
