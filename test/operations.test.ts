@@ -7,8 +7,10 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { type Sim, startSim } from '../sim/sim.ts';
+import { callAdmin } from '../src/admin/client.ts';
+import type { Status } from '../src/admin/status.ts';
 import {
   type BotProcess,
   createBot,
@@ -220,35 +222,36 @@ describe('operations', () => {
       HOLDFAST_STATE_DIR: world.setup.stateDir,
       LISTEN_FDS: '1',
     };
-    const start = () =>
-      spawn(
-        'sh',
-        ['-c', `LISTEN_PID=$$ exec "${process.execPath}" "${path.join(ROOT, 'bin/holdfast.mjs')}" up`],
-        {
-          stdio: ['ignore', 'pipe', 'inherit', fd],
-          env: environment,
-        },
-      );
-    let daemon = start();
-    after(() => daemon.kill('SIGKILL'));
+    // A shell in systemd's place: it holds the socket and starts the daemon again whenever it ends.
+    const command = `while :; do sh -c 'LISTEN_PID=$$ exec "${process.execPath}" "${path.join(ROOT, 'bin/holdfast.mjs')}" up'; done`;
+    const manager = spawn('sh', ['-c', command], {
+      stdio: ['ignore', 'ignore', 'inherit', fd],
+      env: environment,
+    });
+    // Ours must not accept what is meant for the daemon.
+    server.close();
+    const daemonPid = async (): Promise<number> =>
+      (
+        (await waitFor('the daemon', () =>
+          callAdmin(world.setup.stateDir, 'GET', '/status').catch(() => undefined),
+        )) as Status
+      ).pid;
     const bot = createBot({
       api: `http://127.0.0.1:${port}/api`,
       token: world.sim.token,
       witnessFile: `${world.setup.stateDir}.witness`,
     });
     try {
+      await daemonPid();
       bot.start();
       await waitFor('the bot to be ready', () => bot.isReady());
-      const ended = new Promise((resolve) => daemon.once('exit', resolve));
-      daemon.kill('SIGKILL');
-      await ended;
-      daemon = start();
+      process.kill(await daemonPid(), 'SIGKILL');
       await waitFor('the bot to resume', () => bot.running()?.output().includes('resumed'));
       assert.equal(world.identifies(), SHARDS);
     } finally {
       await bot.kill();
-      daemon.kill('SIGTERM');
-      server.close();
+      manager.kill('SIGKILL');
+      process.kill(await daemonPid(), 'SIGTERM');
     }
   });
 
