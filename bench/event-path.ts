@@ -4,6 +4,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { ALL_INTENTS } from '../src/wire/intents.ts';
 import { freePort, startHoldfast, waitFor } from '../test/processes.ts';
 import { GUILDS_PER_SHARD } from './corpus.ts';
 import { installPeers, PEERS } from './peers.ts';
@@ -13,9 +14,14 @@ import type { Figure } from './report.ts';
 const HERE = import.meta.dirname;
 const TOKEN = `${Buffer.from('100000000000000001').toString('base64url')}.bench.not-a-real-token-at-all`;
 
+/** Everything the corpus needs, presences and members too: the dearest case for the state. */
+const INTENTS = ALL_INTENTS;
+
 export interface EventPathOptions {
   shards: number;
   eventsPerShard: number;
+  /** The first of these are played before the measurement. */
+  warmEventsPerShard: number;
   transport: 'zlib-stream' | 'zstd-stream';
   eventsPerSecond: number;
   runs: number;
@@ -50,23 +56,32 @@ export async function measureEventPath(options: EventPathOptions): Promise<Figur
   ];
 }
 
+/** Frames that a client gets until the warm-up is over and until all is over, guilds included, and events measured. */
+function countsOf({ shards, eventsPerShard, warmEventsPerShard }: EventPathOptions) {
+  return {
+    warm: shards * (GUILDS_PER_SHARD + warmEventsPerShard),
+    expected: shards * (GUILDS_PER_SHARD + eventsPerShard),
+    measured: shards * (eventsPerShard - warmEventsPerShard),
+  };
+}
+
 async function measurePeer(options: EventPathOptions): Promise<number> {
+  const { shards } = options;
+  const { warm, expected, measured } = countsOf(options);
   const server = startPart(path.join(HERE, 'replay-gateway.ts'), options, { core: SERVER_CORE });
   const { port } = await server.message<{ port: number }>('port');
-  const expected = options.shards * options.eventsPerShard;
-  const received = expected + options.shards * GUILDS_PER_SHARD;
   const peer = startPart(
     path.join(PEERS, 'djs-ws.mjs'),
-    { port, shards: options.shards, token: TOKEN, expected: received },
+    { port, shards, token: TOKEN, warm, expected },
     { core: CLIENT_CORE },
   );
   try {
     await peer.message('ready');
-    peer.send('go');
-    await peer.message('started');
+    server.send('warm');
+    await peer.message('warm');
     server.send('go');
     const { cpuUs: used } = await peer.message<{ cpuUs: number }>('done');
-    return used / expected;
+    return used / measured;
   } finally {
     await peer.end();
     await server.end();
@@ -74,9 +89,10 @@ async function measurePeer(options: EventPathOptions): Promise<number> {
 }
 
 async function measureHoldfast(options: EventPathOptions): Promise<{ total: number; fold: number }> {
+  const { shards } = options;
+  const { warm, expected, measured } = countsOf(options);
   const server = startPart(path.join(HERE, 'replay-gateway.ts'), options, { core: SERVER_CORE });
   const { port } = await server.message<{ port: number }>('port');
-  const expected = options.shards * options.eventsPerShard;
   const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-bench-'));
   const holdfast = startHoldfast({
     api: `http://127.0.0.1:${port}/api`,
@@ -84,40 +100,34 @@ async function measureHoldfast(options: EventPathOptions): Promise<{ total: numb
     stateDir,
     port: await freePort(),
     settings: {
-      HOLDFAST_INTENTS: 'ALL',
-      HOLDFAST_SHARDS: String(options.shards),
+      HOLDFAST_INTENTS: String(INTENTS),
+      HOLDFAST_SHARDS: String(shards),
       HOLDFAST_IDENTIFY_SPACING: '20ms',
       HOLDFAST_COMPRESSION: options.transport,
     },
   });
+  /** Fold may lag; its work for these events belongs to their price. */
+  const folded = () =>
+    waitFor('fold to catch up', async () => (await holdfast.status()).state.backlog === 0, 90_000);
   let sink: ReturnType<typeof startPart> | undefined;
   try {
     const pid = await holdfast.daemonPid();
     pin(pid, CLIENT_CORE);
     sink = startPart(
       path.join(HERE, 'sink.ts'),
-      {
-        port: holdfast.port,
-        shards: options.shards,
-        token: TOKEN,
-        expected: expected + options.shards * GUILDS_PER_SHARD,
-      },
+      { port: holdfast.port, shards, token: TOKEN, intents: INTENTS, warm, expected },
       { core: SERVER_CORE },
     );
     await sink.message('ready');
-    await waitFor(
-      'every shard live',
-      async () =>
-        (await holdfast.status()).handlers.filter((handler) => handler.state === 'live').length ===
-        options.shards,
-    );
+    server.send('warm');
+    await sink.message('warm');
+    await folded();
     const before = cpuUs(pid);
     const foldBefore = foldUs(pid);
     server.send('go');
     await sink.message('done');
-    // Fold may lag; its work for these events belongs to their price.
-    await waitFor('fold to catch up', async () => (await holdfast.status()).state.backlog === 0, 60_000);
-    return { total: (cpuUs(pid) - before) / expected, fold: (foldUs(pid) - foldBefore) / expected };
+    await folded();
+    return { total: (cpuUs(pid) - before) / measured, fold: (foldUs(pid) - foldBefore) / measured };
   } finally {
     await sink?.end();
     await holdfast.stop();
@@ -126,9 +136,9 @@ async function measureHoldfast(options: EventPathOptions): Promise<{ total: numb
   }
 }
 
-/** CPU of the thread that folds: the busiest one beside the main thread that is named like a worker. */
+/** CPU of the thread that keeps state. */
 function foldUs(pid: number): number {
   return threadCpuUs(pid)
-    .filter((thread) => /worker|state/i.test(thread.name))
-    .reduce((sum, thread) => Math.max(sum, thread.us), 0);
+    .filter((thread) => thread.name === 'holdfast-state')
+    .reduce((sum, thread) => sum + thread.us, 0);
 }

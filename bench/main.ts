@@ -17,7 +17,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     answer: () =>
       measureEventPath({
         shards: 16,
-        eventsPerShard: 25_000,
+        eventsPerShard: 35_000,
+        warmEventsPerShard: 10_000,
         transport: 'zlib-stream',
         eventsPerSecond: 0,
         runs: 3,
@@ -28,7 +29,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
     answer: () =>
       measureEventPath({
         shards: 164,
-        eventsPerShard: 900,
+        eventsPerShard: 1_200,
+        warmEventsPerShard: 300,
         transport: 'zlib-stream',
         eventsPerSecond: 10_000,
         runs: 3,

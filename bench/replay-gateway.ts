@@ -12,6 +12,8 @@ const options = JSON.parse(process.argv[2] ?? '{}') as {
   shards: number;
   eventsPerShard: number;
   transport: 'zlib-stream' | 'zstd-stream';
+  /** Events of each shard that are played on `warm`, before what is measured: compilers and caches settle. */
+  warmEventsPerShard: number;
   /** Events a second over all shards, one frame a write; 0 = as fast as it goes, in chunks. */
   eventsPerSecond: number;
 };
@@ -21,6 +23,7 @@ const BOT_ID = '100000000000000001';
 /** One shard's precomputed bytes. */
 interface Played {
   readonly socket: Socket;
+  readonly warm: Buffer;
   readonly events: readonly Buffer[];
   readonly stream: Buffer;
 }
@@ -57,10 +60,11 @@ function prepare(shard: number) {
     rawBytes += text.length;
     return frame(text);
   });
+  const warm = Buffer.concat(events.splice(0, options.warmEventsPerShard));
   const stream = Buffer.concat(events);
-  compressedBytes += stream.length;
+  compressedBytes += warm.length + stream.length;
   deflater.close();
-  return { hello, start, events, stream };
+  return { hello, start, warm, events, stream };
 }
 
 const shards = Array.from({ length: options.shards }, (_, shard) => prepare(shard));
@@ -83,18 +87,18 @@ const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false }
 server.on('upgrade', (request, socket, head) => {
   sockets.handleUpgrade(request, socket, head, (ws: WebSocket) => {
     // A stream is one compression context, so it is chosen before the client says which shard it is.
-    const { hello, start, events, stream } = shards[arrived++ % shards.length]!;
+    const { hello, start, warm, events, stream } = shards[arrived++ % shards.length]!;
     socket.write(hello);
     ws.on('message', (data) => {
       if (!String(data).includes('"op":2')) return;
       socket.write(start);
-      connections.push({ socket: socket as Socket, events, stream });
+      connections.push({ socket: socket as Socket, warm, events, stream });
     });
     ws.on('error', () => undefined);
   });
 });
 
-function play({ socket, stream }: Played): Promise<void> {
+function play(socket: Socket, stream: Buffer): Promise<void> {
   return new Promise((resolve) => {
     let at = 0;
     const more = (): void => {
@@ -114,7 +118,7 @@ function pace(): Promise<void> {
   return new Promise((resolve) => {
     const startedAt = performance.now();
     let sent = 0;
-    const total = options.eventsPerShard * connections.length;
+    const total = (options.eventsPerShard - options.warmEventsPerShard) * connections.length;
     const tick = (): void => {
       const due = Math.min(
         total,
@@ -132,9 +136,9 @@ function pace(): Promise<void> {
 }
 
 process.on('message', async (message) => {
-  if (message !== 'go') return;
-  await (options.eventsPerSecond > 0 ? pace() : Promise.all(connections.map(play)));
-  process.send?.({ played: connections.length });
+  if (message === 'warm') await Promise.all(connections.map(({ socket, warm }) => play(socket, warm)));
+  else if (options.eventsPerSecond > 0) await pace();
+  else await Promise.all(connections.map(({ socket, stream }) => play(socket, stream)));
 });
 server.listen(0, '127.0.0.1', () => {
   port = (server.address() as { port: number }).port;

@@ -7,6 +7,9 @@ const options = JSON.parse(process.argv[2] ?? '{}') as {
   port: number;
   shards: number;
   token: string;
+  intents: number;
+  /** Frames after which `warm` is said, and after which `done` is. */
+  warm: number;
   expected: number;
 };
 
@@ -37,7 +40,11 @@ function connect(shard: number): void {
     else if (opcode === 1 && !isReady && payload.includes('"READY"')) {
       isReady = true;
       if (++ready === options.shards) process.send?.({ ready });
-    } else if (opcode === 1 && isReady && ++received === options.expected) process.send?.({ done: received });
+    } else if (opcode === 1 && isReady) {
+      received++;
+      if (received === options.warm) process.send?.({ warm: received });
+      if (received === options.expected) process.send?.({ done: received });
+    }
   };
   socket.on('data', (data: Buffer) => {
     if (skip >= data.length) {
@@ -57,7 +64,7 @@ function connect(shard: number): void {
       chunk = chunk.subarray(end + 4);
       const identify = {
         op: 2,
-        d: { token: options.token, properties: {}, intents: 53608447, shard: [shard, options.shards] },
+        d: { token: options.token, properties: {}, intents: options.intents, shard: [shard, options.shards] },
       };
       socket.write(mask(1, Buffer.from(JSON.stringify(identify))));
     }

@@ -184,7 +184,12 @@ async function main(): Promise<boolean> {
     await bot.kill('SIGTERM');
     return report(sim, judge(truthOf(sim), bot.witnessed(), holdfast.redelivered()), kills);
   } catch (error) {
-    console.error('what Holdfast said last:\n', holdfast.parent().output().slice(-4_000), '\nand the bot:\n', bot.running()?.output().slice(-2_000));
+    console.error(
+      'what Holdfast said last:\n',
+      holdfast.parent().output().slice(-4_000),
+      '\nand the bot:\n',
+      bot.running()?.output().slice(-2_000),
+    );
     throw error;
   } finally {
     clearTimeout(alarm);

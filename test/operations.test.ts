@@ -68,6 +68,14 @@ async function setUp(settings: Record<string, string> = {}) {
   return world;
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 async function allLive(holdfast: HoldfastProcess): Promise<void> {
   await waitFor('every shard to be live', async () => {
     const status = await holdfast.status().catch(() => undefined);
@@ -251,7 +259,9 @@ describe('operations', () => {
     } finally {
       await bot.kill();
       manager.kill('SIGKILL');
-      process.kill(await daemonPid(), 'SIGTERM');
+      const pid = await daemonPid();
+      process.kill(pid, 'SIGTERM');
+      await waitFor('the daemon to end', () => !isRunning(pid));
     }
   });
 

@@ -21,14 +21,15 @@ manager.on(WebSocketShardEvents.Ready, () => {
 });
 manager.on(WebSocketShardEvents.Dispatch, () => {
   received++;
+  // READYs are dispatches too.
+  if (received === options.warm + options.shards) {
+    before = process.cpuUsage();
+    process.send({ warm: received });
+  }
   if (received === options.expected + options.shards) {
     const used = process.cpuUsage(before);
     process.send({ done: received, cpuUs: used.user + used.system });
   }
 });
 manager.on(WebSocketShardEvents.Error, (error) => process.send({ error: String(error) }));
-process.on('message', () => {
-  before = process.cpuUsage();
-  process.send({ started: true });
-});
 await manager.connect();

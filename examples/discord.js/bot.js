@@ -42,6 +42,9 @@ client.on('raw', async ({ t, d }) => {
 });
 
 client.once(Events.ClientReady, async () => {
+  console.log(
+    `ready as ${client.user.tag} in ${client.guilds.cache.size} guilds on ${client.ws.shards.size} shards`,
+  );
   await client.application.commands.set([
     {
       name: 'roll',
@@ -49,9 +52,6 @@ client.once(Events.ClientReady, async () => {
       options: [{ type: 3, name: 'dice', description: 'such as 3d6', required: true }],
     },
   ]);
-  console.log(
-    `ready as ${client.user.tag} in ${client.guilds.cache.size} guilds on ${client.ws.shards.size} shards`,
-  );
 });
 
 client.on(Events.ShardResume, (shard, replayed) =>
