@@ -53,12 +53,20 @@ export function startPart(
     ...(settings.node ? { execPath: settings.node } : {}),
   });
   const messages: Array<Record<string, unknown>> = [];
-  const waiting: Array<{ field: string; resolve: (message: Record<string, unknown>) => void }> = [];
+  const waiting: Array<{
+    field: string;
+    resolve: (message: Record<string, unknown>) => void;
+    reject: (error: Error) => void;
+  }> = [];
   if (settings.core !== undefined && child.pid) pin(child.pid, settings.core);
   child.on('message', (message: Record<string, unknown>) => {
     const at = waiting.findIndex((waiter) => waiter.field in message);
     if (at < 0) messages.push(message);
     else waiting.splice(at, 1)[0]!.resolve(message);
+  });
+  child.once('exit', (code) => {
+    for (const { field, reject } of waiting)
+      reject(new Error(`${file} ended with ${code} before it said ${field}`));
   });
   return {
     child,
@@ -68,8 +76,7 @@ export function startPart(
       const at = messages.findIndex((message) => field in message);
       if (at >= 0) return Promise.resolve(messages.splice(at, 1)[0] as T);
       return new Promise((resolve, reject) => {
-        waiting.push({ field, resolve: (message) => resolve(message as T) });
-        child.once('exit', (code) => reject(new Error(`${file} ended with ${code} before it said ${field}`)));
+        waiting.push({ field, resolve: (message) => resolve(message as T), reject });
       });
     },
     async end() {
