@@ -8,7 +8,7 @@ import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { type Sim, startSim } from '../sim/sim.ts';
+import { type Sim, type SimOptions, startSim } from '../sim/sim.ts';
 import { callAdmin } from '../src/admin/client.ts';
 import type { Status } from '../src/admin/status.ts';
 import {
@@ -24,7 +24,7 @@ const SHARDS = 2;
 const ROOT = path.join(import.meta.dirname, '..');
 
 /** A simulator, a Holdfast that is up with its sessions, and a bot that is not started. */
-async function setUp(settings: Record<string, string> = {}) {
+async function setUp(settings: Record<string, string> = {}, rules: SimOptions = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-operations-'));
   const sim = await startSim({
     shards: SHARDS,
@@ -32,6 +32,7 @@ async function setUp(settings: Record<string, string> = {}) {
     maxConcurrency: SHARDS,
     identifyIntervalMs: 300,
     seed: 3,
+    ...rules,
   });
   const setup = {
     api: `${sim.restUrl}/api`,
@@ -264,6 +265,35 @@ describe('operations', () => {
       await waitFor('the daemon to end', () => !isRunning(pid));
     }
   });
+
+  it('ends with 77 when Discord refuses the token, and says who must do what', async () => {
+    await using world = await setUp();
+    const holdfast = await world.start();
+    world.sim.control.resetToken();
+    assert.equal(await holdfast.parent().ended, 77);
+    assert.match(holdfast.parent().output(), /Developer Portal/);
+  });
+
+  it('ends with 79 when the intents are not allowed, having spent one IDENTIFY per shard at most', async () => {
+    await using world = await setUp({ HOLDFAST_INTENTS: 'ALL' }, { allowedIntents: 1 });
+    const holdfast = startHoldfast(world.setup);
+    assert.equal(await holdfast.parent().ended, 79);
+    assert.ok(world.identifies() <= SHARDS);
+  });
+
+  for (const compression of ['zstd-stream', 'none']) {
+    it(`holds a bot with compression ${compression}`, async () => {
+      await using world = await setUp({ HOLDFAST_COMPRESSION: compression });
+      await world.start();
+      await botReady(world.sim, world.bot);
+      world.sim.control.cut({ shards: 'all', how: 'fin' });
+      await waitFor(
+        'every session to be resumed',
+        () => world.sim.control.state().counters.resumes.ok === SHARDS,
+      );
+      assert.equal(world.identifies(), SHARDS);
+    });
+  }
 
   it('changes shard count and intents only on the operator’s word', async () => {
     await using world = await setUp();
