@@ -4,9 +4,10 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ALL_INTENTS } from '../src/wire/intents.ts';
+import { UNPRIVILEGED_INTENTS } from '../src/wire/intents.ts';
 import { freePort, startHoldfast, waitFor } from '../test/processes.ts';
 import { GUILDS_PER_SHARD } from './corpus.ts';
+import { isFolded } from './fleet.ts';
 import { installPeers, PEERS } from './peers.ts';
 import { cpuUs, median, pin, startPart, threadCpuUs } from './process.ts';
 import type { Figure } from './report.ts';
@@ -14,8 +15,8 @@ import type { Figure } from './report.ts';
 const HERE = import.meta.dirname;
 const TOKEN = `${Buffer.from('100000000000000001').toString('base64url')}.bench.not-a-real-token-at-all`;
 
-/** Everything the corpus needs, presences and members too: the dearest case for the state. */
-const INTENTS = ALL_INTENTS;
+/** What a large bot without privileged intents has; `allIntents` is the dearer case, with members and presences in state. */
+const INTENTS = UNPRIVILEGED_INTENTS;
 
 export interface EventPathOptions {
   shards: number;
@@ -107,8 +108,7 @@ async function measureHoldfast(options: EventPathOptions): Promise<{ total: numb
     },
   });
   /** Fold may lag; its work for these events belongs to their price. */
-  const folded = () =>
-    waitFor('fold to catch up', async () => (await holdfast.status()).state.backlog === 0, 90_000);
+  const folded = () => waitFor('fold to catch up', async () => isFolded(await holdfast.status()), 90_000);
   let sink: ReturnType<typeof startPart> | undefined;
   try {
     const pid = await holdfast.daemonPid();

@@ -3,8 +3,14 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { Status } from '../src/admin/status.ts';
 import { freePort, type HoldfastProcess, startHoldfast, waitFor } from '../test/processes.ts';
 import { type Part, pin, startPart } from './process.ts';
+
+/** Whether all that was written is in the state. */
+export function isFolded({ state }: Status): boolean {
+  return state.backlog === 0 && state.unreadBytes === 0;
+}
 
 export interface BenchFleet {
   readonly sim: Part;
@@ -64,8 +70,7 @@ export async function startFleet(options: {
         async () => {
           const status = await holdfast.status().catch(() => undefined);
           return (
-            status?.shards.filter((shard) => shard.phase === 'live').length === shards &&
-            status.state.backlog === 0
+            status?.shards.filter((shard) => shard.phase === 'live').length === shards && isFolded(status)
           );
         },
         300_000,

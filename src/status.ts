@@ -72,7 +72,7 @@ export function createStatus(options: StatusOptions): () => Status {
         waiting: ledgerStatus.waiting,
       },
       journal: journalReport,
-      state: reportState(options.state()),
+      state: reportState(options),
       handlers: reportHandlers(downstream.links(), tallies, options.cursors, journal),
       totals: {
         dispatched: downstream.dispatched(),
@@ -91,9 +91,19 @@ export function createStatus(options: StatusOptions): () => Status {
   };
 }
 
-function reportState(state: State): StateReport {
-  const { folded, duplicates, lost, aside, queued } = state.stats();
-  return { folded, skipped: duplicates + lost, aside, backlog: queued };
+function reportState({ state, journal, config }: StatusOptions): StateReport {
+  const { folded, duplicates, lost, aside, queued } = state().stats();
+  const end = journal.end();
+  const scanned = state().scanned();
+  const unreadBytes =
+    (end.segment - scanned.segment) * config.journalSegmentBytes + end.offset - scanned.offset;
+  return {
+    folded,
+    skipped: duplicates + lost,
+    aside,
+    backlog: queued,
+    unreadBytes: Math.max(0, unreadBytes),
+  };
 }
 
 /** Bytes a second that the journal took since the last call (at least a second ago). */

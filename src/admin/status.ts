@@ -51,8 +51,10 @@ export interface StateReport {
   readonly skipped: number;
   /** Records set aside because they could not be understood. */
   readonly aside: number;
-  /** Events in the journal that are not folded yet. */
+  /** Events that were read from the journal and are not folded yet. */
   readonly backlog: number;
+  /** About how much of the journal was not read yet. */
+  readonly unreadBytes: number;
 }
 
 export interface HandlerReport {

@@ -9,7 +9,11 @@ import type { Terminal } from './terminal.ts';
 
 /** Adds the command and its two parts. */
 export function addConfig(program: Command, { terminal, run }: CommandContext): void {
-  const config = program.command('config').description('Show or check the configuration.');
+  const config = program
+    .command('config')
+    .description('Show or check the configuration.')
+    .helpCommand(false)
+    .addHelpText('after', '\nExample:\n  $ holdfast config print');
 
   addSettingsFlags(
     config

@@ -24,7 +24,7 @@ export function exampleStatus(): Status {
       pendingBytes: 0,
       condition: 'sound',
     },
-    state: { folded: 12, skipped: 0, aside: 0, backlog: 3 },
+    state: { folded: 12, skipped: 0, aside: 0, backlog: 3, unreadBytes: 0 },
     handlers: [
       handler({ shard: 0 }),
       handler({ shard: 1 }),

@@ -27,8 +27,9 @@ Examples:
   $ holdfast reidentify           what it would cost
   $ holdfast reidentify --yes     do it
 
-Handlers get all events up to the end of the old sessions, then identify anew too. While no daemon runs, the wish
-is kept and fulfilled by the next \`holdfast up\`.`,
+Changed settings must be known first: restart \`holdfast up\`, which costs nothing, then reidentify. Handlers get all
+events up to the end of the old sessions, then identify anew too. While no daemon runs, the wish is kept and
+fulfilled by the next \`holdfast up\`.`,
     )
     .action(
       run(async (options) => {
@@ -46,7 +47,9 @@ is kept and fulfilled by the next \`holdfast up\`.`,
 async function reidentify(stateDir: string): Promise<string> {
   try {
     const { shards } = await callAdmin<{ shards: number }>(stateDir, 'POST', '/actions/reidentify');
-    return `${formatCount(shards)} sessions end now; \`holdfast status\` shows how the new ones begin`;
+    if (shards === 0) return 'there was no session yet; shard count and intents are decided anew';
+    const ending = shards === 1 ? '1 session ends' : `${formatCount(shards)} sessions end`;
+    return `${ending} now; \`holdfast status\` shows how the new ones begin`;
   } catch (error) {
     if (!(error instanceof OperatingError) || error.code !== 'ADMIN_UNREACHABLE') throw error;
     leaveReidentifyRequest(stateDir);

@@ -171,6 +171,19 @@ describe('config', () => {
     assert.equal(config.gatewayUrl, 'ws://localhost:4700');
   });
 
+  it('says what is wrong with an address, and nothing where the expected form says it all', () => {
+    writeFile(
+      'api: https://discord.com/api/v10\ngateway_url: wss://gateway.discord.gg/?v=10\nlisten: ":4600"\n',
+    );
+    const mistakes = mistakesOf(sources());
+    assert.match(
+      mistakes[0]!,
+      /^holdfast\.yaml:1: api: .*such as https:\/\/discord\.com\/api; leave the version out$/,
+    );
+    assert.match(mistakes[1]!, /gateway_url: .*; leave everything from \? or # on out$/);
+    assert.match(mistakes[2]!, /listen: found ":4600", expected host:port [^;]*$/);
+  });
+
   it('refuses an IDENTIFY spacing that Discord would punish, and a journal of too few segments', () => {
     writeFile('identify: { spacing: 1s }\njournal: { max_bytes: 100MiB }\n');
     const mistakes = mistakesOf(sources());

@@ -103,10 +103,7 @@ export const address: Kind<Address> = {
     const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim());
     const host = parts?.[1] ?? parts?.[2];
     const port = Number(parts?.[3]);
-    if (host === undefined || port > 65_535) {
-      context.addIssue({ code: 'custom', message: '' });
-      return z.NEVER;
-    }
+    if (host === undefined || port > 65_535) return refuse(context);
     return { host, port };
   }),
   expected: 'host:port such as 127.0.0.1:4600, or [::1]:4600 (in quotes in YAML)',
@@ -114,16 +111,23 @@ export const address: Kind<Address> = {
     value.host.includes(':') ? `[${value.host}]:${value.port}` : `${value.host}:${value.port}`,
 };
 
-/** A URL with one of the schemes, without query or fragment; kept without a trailing slash. */
-export function url(options: { schemes: readonly string[]; example: string }): Kind<string> {
+/**
+ * A URL with one of the schemes, without query or fragment; kept without a trailing slash. `unversioned` refuses
+ * one that ends in an API version.
+ */
+export function url(options: {
+  schemes: readonly string[];
+  example: string;
+  unversioned?: boolean;
+}): Kind<string> {
   const schema = z.string().transform((text, context) => {
     const parsed = URL.canParse(text) ? new URL(text) : undefined;
-    const scheme = parsed?.protocol.slice(0, -1) ?? '';
-    if (!parsed || !options.schemes.includes(scheme) || parsed.search || parsed.hash || parsed.username) {
-      context.addIssue({ code: 'custom', message: '' });
-      return z.NEVER;
-    }
-    return parsed.href.replace(/\/+$/, '');
+    if (!parsed || !options.schemes.includes(parsed.protocol.slice(0, -1))) return refuse(context);
+    if (parsed.username || parsed.password) return refuse(context, 'leave the user name out');
+    if (parsed.search || parsed.hash) return refuse(context, 'leave everything from ? or # on out');
+    const bare = parsed.href.replace(/\/+$/, '');
+    if (options.unversioned && /\/v\d+$/.test(bare)) return refuse(context, 'leave the version out');
+    return bare;
   });
   return {
     schema,
@@ -138,8 +142,7 @@ export const intents: Kind<'auto' | number> = {
     if (raw === 'auto') return 'auto';
     const bits = parseIntents(raw);
     if (typeof bits === 'number') return bits;
-    context.addIssue({ code: 'custom', message: bits.wrong });
-    return z.NEVER;
+    return refuse(context, bits.wrong);
   }),
   expected: 'auto, a number, or a list of intent names (ALL and UNPRIVILEGED are names too)',
   format(value) {
@@ -152,14 +155,26 @@ export const intents: Kind<'auto' | number> = {
 
 const wholeNumber = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]);
 
+/** Refuses a value; `detail` is for what "expected …" does not say. */
+function refuse(context: z.RefinementCtx, detail?: string): never {
+  context.addIssue({ code: 'custom', params: { detail } });
+  return z.NEVER;
+}
+
+/** The detail with which a kind refused a value, if it gave one. */
+export function detailOf(error: z.ZodError): string | undefined {
+  for (const issue of error.issues) {
+    if (issue.code === 'custom' && typeof issue.params?.['detail'] === 'string')
+      return issue.params['detail'];
+  }
+  return undefined;
+}
+
 function measured(units: Record<string, number>): z.ZodType<number> {
   return z.string().transform((text, context) => {
     const parts = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim());
     const unit = parts && Object.hasOwn(units, parts[2]!) ? units[parts[2]!] : undefined;
-    if (unit === undefined) {
-      context.addIssue({ code: 'custom', message: '' });
-      return z.NEVER;
-    }
+    if (unit === undefined) return refuse(context);
     return Math.round(Number(parts![1]) * unit);
   });
 }

@@ -8,6 +8,7 @@ import { OperatingError } from '../base/errors.ts';
 import { redact } from '../base/log.ts';
 import { checkRelations } from './check.ts';
 import { type FileValue, readFileContent, unknownKey } from './file.ts';
+import { detailOf } from './kind.ts';
 import { describeFound, describeMistake, type Mistake, type Origin } from './origin.ts';
 import type { Secret } from './secret.ts';
 import {
@@ -173,9 +174,7 @@ function readValue(
   // An optional setting accepts `undefined`, but `key:` without a value is a slip and not a wish.
   const result = raw === null ? undefined : setting.schema.safeParse(raw);
   if (result?.success) return { value: result.data };
-  const detail = result?.error.issues.find(
-    (issue) => issue.code === 'custom' && issue.message !== '',
-  )?.message;
+  const detail = result && detailOf(result.error);
   const problem = `found ${describeFound(raw)}, expected ${setting.expected}`;
   return { problem: detail === undefined ? problem : `${problem}; ${detail}` };
 }

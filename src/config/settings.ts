@@ -110,7 +110,7 @@ export const SETTINGS = {
       'Only for a network that nobody else is on, such as the private network of one compose file. It concerns `listen`, `api` and `gateway_url`.',
   }),
   api: setting({
-    ...url({ schemes: ['https', 'http'], example: 'https://discord.com/api' }),
+    ...url({ schemes: ['https', 'http'], example: 'https://discord.com/api', unversioned: true }),
     key: 'api',
     fallback: 'https://discord.com/api',
     summary: "The base of Discord's REST API, without a version.",

@@ -268,6 +268,7 @@ export function createDownstream(options: DownstreamOptions): Downstream {
       'a handler sent nothing for two heartbeat intervals and was cut',
     );
     link.ws.terminate();
+    end(link, { code: 1006, died: true });
   };
 
   return {
@@ -278,7 +279,6 @@ export function createDownstream(options: DownstreamOptions): Downstream {
     async close() {
       closing = true;
       timer.cancel();
-      server.close();
       const until = clock.monotonic() + LAST_PROOF_MS;
       for (;;) {
         const unproven = [...all].filter((link) => link.isFed && !link.isProven);
@@ -288,6 +288,8 @@ export function createDownstream(options: DownstreamOptions): Downstream {
       }
       for (const link of [...all]) refuse(link, RESTARTING);
       saveCursors();
+      // Last: a handshake that ends in nothing makes discord.js throw its session away.
+      server.close();
       server.closeAllConnections();
     },
     links: () => Array.from(all, (link) => linkStatus(link, options.journal())),

@@ -49,6 +49,8 @@ export interface Handler {
   event(s: number): Promise<Message>;
   /** Waits for op 9. */
   invalid(): Promise<Message>;
+  /** Answers the last ping, where that does not happen by itself. */
+  pong(): void;
   closed(): Promise<{ code: number; reason: string }>;
   /** The `s` of every event received that was no READY, RESUMED or guild of a snapshot. */
   events(): number[];
@@ -144,6 +146,12 @@ export async function connectHandler(port: number, options: HandlerOptions): Pro
     event: (s) =>
       handler.next(`s ${s}`, (message) => message.op === 0 && message.s === s && !isFrame(message)),
     invalid: () => handler.next('op 9', ({ op }) => op === 9),
+    pong() {
+      const data = Buffer.alloc(8);
+      data.writeUInt32LE(pings.at(-1)!.epoch, 0);
+      data.writeUInt32LE(pings.at(-1)!.s, 4);
+      ws.pong(data);
+    },
     async closed() {
       await patiently('the close', () => handler.ended !== undefined);
       return handler.ended!;

@@ -19,7 +19,12 @@ import {
   type DownstreamOptions,
   type SnapshotRequest,
 } from './downstream.ts';
-import { connectHandler, type Handler, type HandlerOptions } from './fixture-handler.ts';
+import {
+  connectHandler,
+  type Handler,
+  type HandlerOptions,
+  type IdentifyOptions,
+} from './fixture-handler.ts';
 import { type HandlerSession, openHandlerSessions } from './handler-sessions.ts';
 import { createTally, type Tally } from './tally.ts';
 
@@ -58,10 +63,17 @@ export interface World {
   layout: Layout | undefined;
   readonly port: number;
   connect(options?: HandlerOptions): Promise<Handler>;
+  /** Connects a handler that identifies, and waits until it is at the tail. */
+  live(identify?: IdentifyOptions, options?: HandlerOptions): Promise<Handler>;
+  isLive(name?: string, shard?: number): Promise<void>;
+  /** Kills a handler, and waits until its link has ended. */
+  gone(handler: Handler): Promise<void>;
   /** Appends READY of the shard's next epoch, and `guilds` as backfill. */
   ready(shard?: number, guilds?: number): void;
   /** Appends `count` events, and writes them. Returns the last `s`. */
   events(count: number, options?: EventOptions): number;
+  /** Appends one event at a place of the test's choice: a gap, or a record that is there already. */
+  eventAt(position: Position, options?: EventOptions): void;
   /** Moves time by one tick of downstream, or by `ms`. */
   tick(ms?: number): void;
   /** Ticks until every link has proven all that it was sent. */
@@ -106,9 +118,14 @@ export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
-/** A gateway message of an event; `n` is its `s` once more, in the payload. */
-export function eventMessage(type: string, s: number, bytes = 0): Buffer {
-  const d = { n: s, ...(bytes > 0 ? { pad: 'x'.repeat(bytes) } : {}) };
+/** The whole numbers from one to another. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+/** A gateway message of an event, with its epoch in the payload. */
+export function eventMessage(type: string, s: number, bytes = 0, epoch = 1): Buffer {
+  const d = { epoch, ...(bytes > 0 ? { pad: 'x'.repeat(bytes) } : {}) };
   return Buffer.from(JSON.stringify({ t: type, s, op: 0, d }));
 }
 
@@ -175,7 +192,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const tipOf = (shard: number): Position => upstream.get(shard) ?? journal.tip(shard);
 
   const append = (shard: number, position: Position, type: EventName, event: EventOptions = {}): void => {
-    const message = eventMessage(type, position.s, event.bytes);
+    const message = eventMessage(type, position.s, event.bytes, position.epoch);
     const at = event.receivedAt ?? clock.now();
     journal.append(shard, position.epoch, position.s, EVENT[type], at, message, 0, message.length);
     upstream.set(shard, position);
@@ -203,6 +220,24 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       handlers.add(handler);
       return handler;
     },
+    async live(identify = {}, handlerOptions = {}) {
+      const handler = await world.connect(handlerOptions);
+      handler.identify(identify);
+      await handler.ready();
+      await world.isLive(identify.name, identify.shard);
+      return handler;
+    },
+    isLive: (name = 'bot', shard = 0) =>
+      until(`${name} is live`, () =>
+        downstream
+          .links()
+          .some((link) => link.name === name && link.shard === shard && link.phase === 'live'),
+      ),
+    async gone(handler) {
+      const before = downstream.links().length;
+      handler.ws.terminate();
+      await until('its link is gone', () => downstream.links().length < before);
+    },
     ready(shard = 0, guilds = GUILDS) {
       const epoch = tipOf(shard).epoch + 1;
       append(shard, { epoch, s: 1 }, 'READY');
@@ -217,6 +252,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       }
       journal.flush();
       return tipOf(shard).s;
+    },
+    eventAt(position, event = {}) {
+      append(event.shard ?? 0, position, event.type ?? 'MESSAGE_CREATE', event);
+      journal.flush();
     },
     tick: (ms = TICK_MS) => clock.advance(ms),
     async proven() {
@@ -235,7 +274,6 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     logged: (event) => lines.filter((line) => line.event === event),
     async crash(next = {}) {
-      journal.flush();
       const copy = copyOf(disk);
       await stop();
       return startWorld({ clock, disk: copy, layout: world.layout, ...next });
@@ -285,6 +323,7 @@ function runSnapshot(state: FakeState, request: SnapshotRequest) {
     resume_gateway_url: request.resumeUrl,
     shard: [request.shard, request.shardCount],
     guilds: ids.map((id) => ({ id, unavailable: true })),
+    position: { epoch: request.epoch, s: request.s },
   };
   const pad = 'g'.repeat(state.guildBytes);
   const first = request.s - ids.length;

@@ -42,7 +42,14 @@ export interface SnapshotOptions {
 }
 
 /** Streams the snapshot of the link's position to it, until it ends or `link.cancelSnapshot` is called. */
-export function streamSnapshot({ link, shardCount, snapshot, onEnd, onLost, onFailed }: SnapshotOptions): void {
+export function streamSnapshot({
+  link,
+  shardCount,
+  snapshot,
+  onEnd,
+  onLost,
+  onFailed,
+}: SnapshotOptions): void {
   let owed = CREDIT_BYTES;
   let over = false;
   let run: SnapshotRun | undefined;

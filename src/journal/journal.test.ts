@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { EVENT } from '../wire/event-type.ts';
 import { DIRECTORY, type Fixture, openFixture, run } from './fixture.ts';
 import { createRecordHeader, KIND, readRecord } from './record.ts';
 
@@ -116,6 +115,19 @@ describe('journal', () => {
     assert.deepEqual(fixture.journal.tip(70_000), nothing);
   });
 
+  test('an event without a position is refused at once', () => {
+    const fixture = openFixture();
+    for (const at of [
+      { shard: 0, epoch: 1, s: -1 },
+      { shard: -1, epoch: 1, s: 1 },
+      { shard: 65_536, epoch: 1, s: 1 },
+    ])
+      assert.throws(() => fixture.put(at), /an event has a position/);
+    fixture.put({ shard: 65_535, epoch: 1, s: 0xffffffff });
+    fixture.journal.flush();
+    assert.deepEqual(fixture.journal.tip(65_535), { epoch: 1, s: 0xffffffff });
+  });
+
   test('cursors ride in a batch and are handed to the next start, after those of the head', () => {
     const fixture = openFixture({ cursors: () => ['at the head'] });
     fixture.append(0);
@@ -181,299 +193,6 @@ describe('journal › segments', () => {
     assert.equal(offset, fixture.disk.contents(`${DIRECTORY}/00000001.seg`).length);
     fixture.reopen();
     assert.deepEqual(fixture.journal.end(), { segment, offset });
-  });
-});
-
-describe('journal › reader', () => {
-  /** Three shards mixed, two epochs of shard 0, over several segments. */
-  function mixed(): Fixture {
-    const fixture = openFixture();
-    for (let i = 0; i < 60; i++) {
-      fixture.append(i % 3, 100 + (i % 7) * 60);
-      if (i % 4 === 0) fixture.journal.flush();
-      if (i === 30) fixture.appendReady(0);
-    }
-    fixture.journal.flush();
-    assert.ok(fixture.segments().length >= 4);
-    return fixture;
-  }
-
-  test('from every position it shows exactly what comes after it, in order', () => {
-    const fixture = mixed();
-    const check = (): void => {
-      for (const shard of [0, 1, 2]) {
-        const all = fixture.readAll(shard);
-        const written = fixture.delivered.filter((seen) => seen.shard === shard);
-        assert.deepEqual(all, written);
-        for (const [at, { epoch, s }] of all.entries())
-          for (const turnBytes of [1, 300, 100_000])
-            assert.deepEqual(fixture.readAll(shard, { epoch, s }, turnBytes), all.slice(at + 1));
-      }
-      assert.deepEqual(fixture.readAll(9), []);
-    };
-    check();
-    fixture.reopen();
-    check();
-  });
-
-  test('a position between two records leads to the later one', () => {
-    const fixture = openFixture();
-    fixture.put({ shard: 0, epoch: 1, s: 10 });
-    fixture.put({ shard: 0, epoch: 3, s: 5 });
-    fixture.journal.flush();
-    assert.deepEqual(fixture.readAll(0, { epoch: 1, s: 4 }).length, 2);
-    assert.deepEqual(fixture.readAll(0, { epoch: 1, s: 99 }), run(0, 5, 5, 3));
-    assert.deepEqual(fixture.readAll(0, { epoch: 2, s: 7 }), run(0, 5, 5, 3));
-    assert.deepEqual(fixture.readAll(0, { epoch: 3, s: 5 }), []);
-    assert.deepEqual(fixture.readAll(0, { epoch: 4, s: 0 }), []);
-  });
-
-  test('a visitor that says stop is shown the same record again', () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 3);
-    const reader = fixture.journal.reader(0, { epoch: 1, s: 1 });
-    const seen: number[] = [];
-    const visit = (stopAt: number) => (header: { s: number }) => {
-      seen.push(header.s);
-      return header.s !== stopAt;
-    };
-    assert.equal(reader.read(10_000, visit(2)), 'stop');
-    assert.deepEqual(reader.position(), { epoch: 1, s: 1 });
-    assert.equal(reader.read(10_000, visit(3)), 'stop');
-    assert.deepEqual(reader.position(), { epoch: 1, s: 2 });
-    assert.equal(reader.read(10_000, visit(0)), 'end');
-    assert.deepEqual(seen, [2, 2, 3, 3]);
-  });
-
-  test('one that has reached the end goes on when there is more, across segments', () => {
-    const fixture = openFixture();
-    const reader = fixture.journal.reader(0, nothing);
-    const seen: number[] = [];
-    const visit = (header: { s: number }): boolean => seen.push(header.s) > 0;
-    assert.equal(reader.read(1000, visit), 'end');
-    for (let round = 0; round < 30; round++) {
-      fill(fixture, 0, 1);
-      fill(fixture, 1, 1);
-      while (reader.read(1000, visit) === 'more');
-      assert.equal(seen.length, round + 1);
-    }
-    assert.deepEqual(reader.position(), fixture.journal.tip(0));
-    assert.ok(fixture.segments().length > 5);
-  });
-
-  test('many readers at different places do not disturb each other', () => {
-    const fixture = openFixture({ segmentBytes: 2 * 1024 * 1024 });
-    for (let i = 0; i < 4_000; i++) {
-      fixture.append(0, 1500);
-      if (i % 50 === 0) fixture.journal.flush();
-    }
-    fixture.journal.flush();
-    const readers = Array.from({ length: 30 }, (_, i) => {
-      const from = i * 130;
-      return { reader: fixture.journal.reader(0, { epoch: 1, s: from }), next: from + 1 };
-    });
-    for (let open = readers.length; open > 0; ) {
-      open = 0;
-      for (const state of readers) {
-        const outcome = state.reader.read(20_000, (header, buffer) => {
-          assert.equal(header.s, state.next++);
-          assert.ok(
-            buffer.toString('utf8', header.payloadStart, header.payloadEnd).startsWith(`0/1/${header.s}/`),
-          );
-          return true;
-        });
-        if (outcome === 'more') open++;
-        else assert.equal(outcome, 'end');
-      }
-    }
-    for (const { next } of readers) assert.equal(next, 4_001);
-  });
-
-  test('`place` is where the next record lies', () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 12);
-    const reader = fixture.journal.reader(0, nothing);
-    assert.equal(reader.place().segment, 1);
-    while (reader.position().s < 9) reader.read(1, () => true);
-    assert.equal(reader.place().segment, 2);
-    while (reader.read(10_000, () => true) !== 'end');
-    assert.deepEqual(reader.place(), fixture.journal.end());
-    assert.deepEqual(fixture.journal.reader(5, nothing).place(), fixture.journal.end());
-  });
-});
-
-describe('journal › trim', () => {
-  test('the oldest segments go until the rest is within the bytes, and readers of them are told', () => {
-    const fixture = openFixture({ maxBytes: 3 * 4096 });
-    fill(fixture, 0, 60);
-    const before = fixture.segments();
-    fixture.journal.trim(FAR, FAR);
-    const after = fixture.segments();
-    assert.ok(after.length < before.length);
-    assert.deepEqual(after, before.slice(-after.length));
-    const { bytes } = fixture.journal.stats();
-    assert.ok(bytes <= 3 * 4096 && bytes > 2 * 4096, String(bytes));
-    const floor = fixture.journal.floor(0);
-    assert.ok(floor.s > 0);
-    assert.deepEqual(fixture.readAll(0, floor), run(0, floor.s + 1, 60));
-    for (const from of [nothing, { epoch: 1, s: floor.s - 1 }])
-      assert.deepEqual(fixture.readUntil(0, from), { seen: [], outcome: 'trimmed' });
-    fixture.reopen();
-    assert.deepEqual(fixture.journal.floor(0), floor);
-    assert.deepEqual(fixture.journal.stats().bytes, bytes);
-    assert.deepEqual(fixture.readUntil(0, nothing).outcome, 'trimmed');
-  });
-
-  test('what is older than the age goes, measured from when the segment behind it began', () => {
-    const fixture = openFixture({ maxAgeMs: 60_000 });
-    fill(fixture, 0, 10);
-    fixture.clock.advance(30_000);
-    fill(fixture, 0, 10);
-    fixture.clock.advance(30_000);
-    fixture.journal.trim(FAR, FAR);
-    assert.deepEqual(fixture.journal.floor(0), nothing);
-    fixture.clock.advance(30_001);
-    fixture.journal.trim(FAR, FAR);
-    assert.ok(fixture.journal.floor(0).s > 0);
-    const kept = fixture.segments().length;
-    fixture.clock.advance(3_600_000);
-    fixture.journal.trim(FAR, FAR);
-    assert.equal(fixture.segments().length, 1, `of ${kept}: the newest always stays`);
-  });
-
-  test('a wall clock that is put right makes nothing old', () => {
-    const fixture = openFixture({ maxAgeMs: 60_000 });
-    let jump = 0;
-    const wall = fixture.clock.now;
-    fixture.clock.now = () => wall() + jump;
-    fill(fixture, 0, 30);
-    const before = fixture.segments();
-    jump = 365 * 86_400_000;
-    fixture.journal.trim(FAR, FAR);
-    assert.deepEqual(fixture.segments(), before);
-  });
-
-  test('nothing at or behind the frontier goes, however much there is', () => {
-    const fixture = openFixture({ maxBytes: 1, maxAgeMs: 0 });
-    fill(fixture, 0, 60);
-    fixture.clock.advance(1000);
-    fixture.journal.trim({ segment: 0, offset: 0 }, FAR);
-    assert.deepEqual(fixture.journal.floor(0), nothing);
-    fixture.journal.trim({ segment: 3, offset: 17 }, FAR);
-    assert.equal(fixture.segments()[0], '00000003.seg');
-  });
-
-  test('backfill counts only where every link has passed it, also after a restart', () => {
-    const fixture = openFixture({ maxBytes: 8 * 1024 });
-    for (let i = 0; i < 40; i++) {
-      fixture.append(0, 400, EVENT.GUILD_CREATE);
-      fixture.journal.flush();
-    }
-    const all = fixture.segments().length;
-    fixture.journal.trim(FAR, { segment: 0, offset: 0 });
-    assert.equal(fixture.segments().length, all);
-    fixture.reopen();
-    fixture.journal.trim(FAR, FAR);
-    assert.ok(fixture.segments().length < all);
-    assert.ok(fixture.segments().length >= 2);
-  });
-
-  test('a reader whose segment is trimmed under it goes on when it had read it all, and is told when not', () => {
-    const fixture = openFixture({ maxBytes: 1 });
-    fill(fixture, 0, 20);
-    const behind = fixture.journal.reader(0, nothing);
-    behind.read(1, () => true);
-    const done = fixture.journal.reader(0, nothing);
-    while (done.read(1000, () => true) === 'more');
-    const between = fixture.journal.reader(0, { epoch: 1, s: 18 });
-    between.read(1, () => true);
-    fill(fixture, 1, 20);
-    fixture.journal.trim({ segment: fixture.journal.end().segment, offset: 0 }, FAR);
-    fill(fixture, 0, 1);
-    const seen: number[] = [];
-    const visit = (header: { s: number }): boolean => seen.push(header.s) > 0;
-    assert.equal(behind.read(1000, visit), 'trimmed');
-    assert.equal(between.read(1000, visit), 'trimmed');
-    assert.equal(done.read(1000, visit), 'end');
-    assert.deepEqual(seen, [21]);
-  });
-
-  test('files of segments that nobody reads are not kept open', async () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 100);
-    await fixture.journal.sync();
-    assert.equal(fixture.disk.openFiles(), 1);
-    assert.deepEqual(fixture.readAll(0), run(0, 1, 100));
-    fill(fixture, 0, 1);
-    await fixture.journal.sync();
-    fixture.reopen();
-    fixture.journal.trim(FAR, FAR);
-    fixture.journal.stats();
-    assert.ok(fixture.disk.openFiles() <= 3, String(fixture.disk.openFiles()));
-    fixture.journal.close();
-    assert.equal(fixture.disk.openFiles(), 0);
-  });
-});
-
-describe('journal › sync', () => {
-  test('everything written before it is safe when it resolves, also in segments that have ended', async () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 30);
-    const place = await fixture.journal.sync();
-    assert.deepEqual(place, fixture.journal.end());
-    fixture.crash();
-    assert.deepEqual(fixture.readAll(0), run(0, 1, 30));
-  });
-
-  test('two at once: neither resolves before the disk has done it, nor disturbs the other', async () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 30);
-    const first = fixture.journal.sync();
-    await fixture.journal.sync();
-    fixture.crash();
-    await first;
-    assert.deepEqual(fixture.readAll(0), run(0, 1, 30));
-  });
-
-  test('a failed one rejects, and the next makes up for it', async () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 15);
-    fixture.disk.fail({ call: 'sync', code: 'EIO' });
-    await assert.rejects(fixture.journal.sync(), { code: 'EIO' });
-    await fixture.journal.sync();
-    fixture.crash();
-    assert.deepEqual(fixture.readAll(0), run(0, 1, 15));
-  });
-
-  test('syncNow writes what is queued and makes it safe', () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 12);
-    fixture.append(0);
-    fixture.journal.syncNow();
-    fixture.crash();
-    assert.deepEqual(fixture.readAll(0), run(0, 1, 13));
-  });
-
-  test('it survives that what it syncs is dropped', async () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 30);
-    const syncing = fixture.journal.sync();
-    fixture.journal.recreate();
-    await syncing;
-    fill(fixture, 0, 1);
-    assert.deepEqual(fixture.journal.tip(0), { epoch: 1, s: 31 });
-  });
-
-  test('an idle journal that is synced again and again does not grow', async () => {
-    const fixture = openFixture();
-    fill(fixture, 0, 3);
-    await fixture.journal.sync();
-    const before = fixture.journal.end();
-    for (let i = 0; i < 10; i++) {
-      await fixture.journal.sync();
-      fixture.journal.flush();
-    }
-    assert.deepEqual(fixture.journal.end(), before);
   });
 });
 

@@ -2,12 +2,13 @@
 // buffer and leave with one synchronous write per tick; only then are they delivered. Knows nothing of JSON
 // events, sockets or handlers.
 
+import { assert } from '../base/assert.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Disk } from '../store/disk.ts';
+import { type Disk, isDiskError } from '../store/disk.ts';
 import type { LogPosition, Position } from './position.ts';
 import { createJournalReader, findFloor, type JournalReader } from './reader.ts';
-import { KIND, recordBytes, writeRecord } from './record.ts';
+import { KIND, recordBytes, SHARD_MAX, writeRecord } from './record.ts';
 import { recover } from './recovery.ts';
 import { openSegments } from './segments.ts';
 import { createTips } from './tips.ts';
@@ -45,6 +46,7 @@ export interface JournalStats {
   /** Bytes that wait for a failing disk. */
   pendingBytes: number;
   condition: JournalCondition;
+  /** Damaged stretches and lost segments met since the start. */
   damaged: number;
 }
 
@@ -85,6 +87,7 @@ export interface Journal {
   /** Cursor payloads found at the start, oldest first. */
   readonly recoveredCursors: readonly unknown[];
   stats(): JournalStats;
+  /** Writes what is queued and lets go of the files. What waits for a failing disk, Discord will send again. */
   close(): void;
 }
 
@@ -114,6 +117,15 @@ export function openJournal(options: JournalOptions): Journal {
     frontier: () => frontier,
     synced: recovered.synced,
   });
+
+  // What was found is made safe before anything is built on it: lost power must not bring back another past.
+  try {
+    writer.syncNow();
+    segments.syncFolder();
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
+    log.warn('journal.unsynced', { message: error.message });
+  }
 
   // Two buffers: one is written and delivered while the other takes appends.
   let buffer = Buffer.allocUnsafe(BUFFER_BYTES);
@@ -179,7 +191,8 @@ export function openJournal(options: JournalOptions): Journal {
       try {
         return writer.write(batch, end);
       } catch (error) {
-        beginTrouble(error as NodeJS.ErrnoException);
+        if (!isDiskError(error)) throw error;
+        beginTrouble(error);
       }
     }
     pending.push(Buffer.from(batch.subarray(0, end)));
@@ -194,7 +207,6 @@ export function openJournal(options: JournalOptions): Journal {
   };
 
   const beginTrouble = (error: NodeJS.ErrnoException): void => {
-    if (error.code === undefined) throw error; // not the disk: a bug of ours
     log.error(
       'journal.failing',
       { code: error.code, directory: options.directory },
@@ -212,7 +224,7 @@ export function openJournal(options: JournalOptions): Journal {
         pendingBytes -= batch.length;
       }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      if (!isDiskError(error)) throw error;
       retry = clock.after(RETRY_MS, drainPending);
       return;
     }
@@ -222,6 +234,8 @@ export function openJournal(options: JournalOptions): Journal {
 
   return {
     append(shard, epoch, s, type, receivedAt, bytes, start, end) {
+      // Written otherwise it would wrap, and a tip of four thousand million hides everything that follows.
+      assert(s >= 0 && shard >= 0 && shard <= SHARD_MAX, 'an event has a position');
       reserve(recordBytes(end - start));
       header.kind = KIND.DISPATCH;
       header.type = type;

@@ -204,6 +204,6 @@ test('journal › whatever is done to it and to its disk, it says what a plain l
         assert.equal(fixture.disk.openFiles(), 0);
       },
     ),
-    { numRuns: Number(process.env['FUZZ_RUNS'] ?? 150) },
+    { numRuns: Number(process.env['FUZZ_RUNS'] ?? 60) },
   );
 });

@@ -1,7 +1,7 @@
 // Reads one shard's stream from a position onward: how a link that is behind catches up. Finds its segment by
 // the heads and its place by the index. What is damaged is left out, and whoever reads sees the jump.
 
-import { loadRecord } from './blocks.ts';
+import { CLOSE_BYTES, loadRecord } from './blocks.ts';
 import { comparePositions, type LogPosition, type Position } from './position.ts';
 import { createRecordHeader, type RecordHeader } from './record.ts';
 import type { Segment, Segments } from './segments.ts';
@@ -109,7 +109,8 @@ export function createJournalReader(segments: Segments, shard: number, from: Pos
           return 'end';
         }
         const offset = index.offsetAt(row);
-        const buffer = segments.reading(here, () => loadRecord(segments, here, offset, header));
+        const isClose = row + 1 < index.count && index.offsetAt(row + 1) - offset < CLOSE_BYTES;
+        const buffer = segments.reading(here, () => loadRecord(segments, here, offset, isClose, header));
         if (!buffer) {
           // One record is damaged, or the whole segment is lost.
           if (segments.list.includes(here)) row++;

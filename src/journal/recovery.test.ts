@@ -245,6 +245,23 @@ describe('journal › damage', () => {
     assert.deepEqual(fixture.readAll(0), left(0, 22));
   });
 
+  test('the segment that is being written cannot be read: writing goes on in a new one', async () => {
+    const fixture = openFixture();
+    write(fixture, 0, 12);
+    const lost = fixture.segments().at(-1)!;
+    fixture.disk.fail({ call: 'read', path: lost, times: Number.POSITIVE_INFINITY, code: 'EIO' });
+    assert.deepEqual(fixture.readAll(0), run(0, 1, 9));
+    write(fixture, 0, 3);
+    assert.deepEqual(fixture.readAll(0), [...run(0, 1, 9), ...run(0, 13, 15)]);
+    fixture.disk.fail({ call: 'write', code: 'EIO' });
+    write(fixture, 0, 3);
+    assert.deepEqual(fixture.conditions, []);
+    assert.deepEqual(fixture.readAll(0), [...run(0, 1, 9), ...run(0, 13, 18)]);
+    fixture.disk.heal();
+    fixture.reopen();
+    assert.deepEqual(fixture.readAll(0), run(0, 1, 18), 'what is on the disk is found again');
+  });
+
   test('the oldest segment deleted by hand: readers of it are told that it is gone', async () => {
     const fixture = await synced();
     fixture.start();

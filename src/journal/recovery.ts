@@ -37,7 +37,7 @@ export function recover(segments: Segments, log: Log): Recovered {
     for (const { segment, damage } of pass.damage) segments.noteDamage(segment, damage);
     for (const segment of pass.read) {
       cutTail(segments, segment, log);
-      // What was only written is still in the page cache: it counts as synced after the next sync.
+      // What an earlier process had written may still be only in the page cache.
       if (segment.number >= pass.synced.segment) segment.synced = 0;
     }
     return pass;
@@ -46,6 +46,8 @@ export function recover(segments: Segments, log: Log): Recovered {
 
 interface Pass extends Recovered {
   synced: LogPosition;
+  /** Whether the tips are complete: a head has been read. */
+  isRooted: boolean;
   readonly read: Segment[];
   readonly damage: Array<{ segment: Segment; damage: Damage }>;
   /** Where something that was written is missing, in order. */
@@ -57,6 +59,7 @@ function readFrom(segments: Segments, first: number): Pass {
     tips: new Map(),
     cursors: [],
     synced: { segment: 0, offset: 0 },
+    isRooted: false,
     read: [],
     damage: [],
     holes: [],
@@ -69,9 +72,10 @@ function readSegment(segments: Segments, segment: Segment, pass: Pass): void {
   const before = pass.read.at(-1);
   const head = segments.head(segment);
   if (head) {
-    // The head knows how far the segment before it went.
-    if (before?.head && head.tips.some((tip) => isAhead(tip, pass.tips)))
+    // The head knows how far the segments before it went; so do we, if an earlier head said where they began.
+    if (before && pass.isRooted && head.tips.some((tip) => isAhead(tip, pass.tips)))
       pass.holes.push({ segment: before.number, offset: before.bytes });
+    pass.isRooted = true;
     for (const [shard, epoch, s] of head.tips) pass.tips.set(shard, { epoch, s });
     pass.cursors.push(head.cursors);
     noteSynced(pass, head.synced);

@@ -98,7 +98,7 @@ interface Window {
 function createWindow(file: DiskFile): Window {
   const size = file.size();
   const window: Window = {
-    buffer: Buffer.allocUnsafe(SCAN_CHUNK_BYTES),
+    buffer: Buffer.allocUnsafe(Math.min(size, SCAN_CHUNK_BYTES)),
     base: 0,
     filled: 0,
     at: 0,
@@ -110,7 +110,7 @@ function createWindow(file: DiskFile): Window {
       window.filled -= window.at;
       window.at = 0;
       if (bytes > window.buffer.length) {
-        const larger = Buffer.allocUnsafe(Math.max(bytes, window.buffer.length * 2));
+        const larger = Buffer.allocUnsafe(bytes);
         window.buffer.copy(larger, 0, 0, window.filled);
         window.buffer = larger;
       }

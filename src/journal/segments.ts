@@ -83,6 +83,11 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
     segment.file = undefined;
   };
 
+  const leaveOut = (segment: Segment): void => {
+    const at = list.indexOf(segment);
+    if (at >= 0) list.splice(at, 1);
+  };
+
   const reading = <T>(segment: Segment, read: () => T): T | undefined => {
     try {
       return read();
@@ -91,8 +96,7 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
       if (!LOST_CODES.has(code ?? '')) throw error;
       damaged++;
       rest(segment);
-      const at = list.indexOf(segment);
-      if (at >= 0) list.splice(at, 1);
+      leaveOut(segment);
       log.error(
         'journal.segment-lost',
         { segment: segment.number, code, message },
@@ -185,7 +189,7 @@ export function openSegments(options: { disk: Disk; directory: string; log: Log 
     rest,
     drop(segment) {
       rest(segment);
-      list.splice(list.indexOf(segment), 1);
+      leaveOut(segment);
       disk.remove(pathOf(segment));
       log.debug('journal.segment-dropped', { segment: segment.number });
     },

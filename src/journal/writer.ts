@@ -2,7 +2,7 @@
 // write left, and makes room on a full disk. It knows what is written; what waits is journal.ts's business.
 
 import type { Log } from '../base/log.ts';
-import { writeFully } from '../store/disk.ts';
+import { isDiskError, writeFully } from '../store/disk.ts';
 import { compareLogPositions, type LogPosition } from './position.ts';
 import { createRecordHeader, KIND, RECORD_HEADER_BYTES, readRecord, writeRecord } from './record.ts';
 import { indexRecord, type Segment, type Segments } from './segments.ts';
@@ -108,9 +108,8 @@ export function createWriter(options: WriterOptions): Writer {
         put(current!, bytes, end);
         return;
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === undefined) throw error;
-        if (OUT_OF_SPACE.has(code)) {
+        if (!isDiskError(error)) throw error;
+        if (OUT_OF_SPACE.has(error.code)) {
           if (!makeRoom()) throw error;
         } else if (isFresh) throw error;
         else leaveFile();

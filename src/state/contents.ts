@@ -3,12 +3,15 @@
 // that the rows of a guild stay bounded by its size however many people pass through its voice channels.
 
 import { ELEMENT_ARRAYS, type ElementArray, type PartKind } from './part.ts';
-import { findValue, forEachElement, forEachMember, idOf, keyIs, type Range } from './splice.ts';
+import { createSnowflake, parseSnowflake, readSnowflake, type Snowflake } from './snowflake.ts';
+import { findValue, forEachElement, forEachMember, idOf, keyIs, nameOf, type Range } from './splice.ts';
 
 /** The index of one blob. */
 export interface Contents {
   /** Whether the blob's array of this kind has an element with this id. */
   has(kind: PartKind, id: string): boolean;
+  /** The same for the id whose digits are `source[start, end)`. */
+  hasIn(kind: PartKind, source: Uint8Array, start: number, end: number): boolean;
   /** The index as bytes; `decodeContents` reads them. */
   readonly bytes: Uint8Array;
 }
@@ -21,34 +24,37 @@ export interface GuildWalk {
   readonly contents: Contents;
 }
 
-// Layout: per element array a u32 count, padded to 8 bytes, then each array's ids as sorted u64.
-const HEADER_BYTES = Math.ceil((ELEMENT_ARRAYS.length * 4) / 8) * 8;
+// Layout: per element array a u32 count, padded to 8 bytes; then per array its ids sorted (snowflake.ts): the high
+// numbers as f64, the low ones as i32, padded to 8 bytes.
+const HEADER_BYTES = pad(ELEMENT_ARRAYS.length * 4);
 /** Set in a count: an id was not a snowflake, so the array may hold anything. */
 const ODD = 0x8000_0000;
-const U64_MAX = 0xffff_ffff_ffff_ffffn;
+const ARRAY_NAMES = ELEMENT_ARRAYS.map(({ array }) => nameOf(array));
+const ID = nameOf('id');
+const UNAVAILABLE = nameOf('unavailable');
 
 /** Walks the guild object in `bytes[start, end)` once. Throws SpliceError when it is not well-formed. */
 export function walkGuild(bytes: Uint8Array, start: number, end: number): GuildWalk {
   let id: string | undefined;
   let unavailable: Range | undefined;
-  const ids: bigint[][] = ELEMENT_ARRAYS.map(() => []);
+  const ids: Snowflake[][] = ELEMENT_ARRAYS.map(() => []);
   const odd = ELEMENT_ARRAYS.map(() => false);
-  forEachMember(bytes, start, end, (keyStart, keyEnd, valueStart, valueEnd) => {
+  forEachMember(bytes, start, end, (key, valueStart, valueEnd) => {
     const first = bytes[valueStart]!;
     if (first === 0x5b) {
-      const at = ELEMENT_ARRAYS.findIndex(({ array }) => keyIs(bytes, keyStart, keyEnd, array));
+      const at = ARRAY_NAMES.findIndex((name) => keyIs(bytes, key, name));
       const array = ELEMENT_ARRAYS[at];
       if (!array) return;
       forEachElement(bytes, valueStart, valueEnd, (elementStart, elementEnd) => {
         const found = elementId(bytes, elementStart, elementEnd, array);
         if (found === undefined) return;
-        const number = snowflake(found);
-        if (number === undefined) odd[at] = true;
-        else ids[at]!.push(number);
+        const number = createSnowflake();
+        if (parseSnowflake(found, number)) ids[at]!.push(number);
+        else odd[at] = true;
       });
-    } else if (keyIs(bytes, keyStart, keyEnd, 'id')) {
+    } else if (keyIs(bytes, key, ID)) {
       id = idOf(bytes, { start: valueStart, end: valueEnd });
-    } else if (keyIs(bytes, keyStart, keyEnd, 'unavailable')) {
+    } else if (keyIs(bytes, key, UNAVAILABLE)) {
       unavailable = { start: valueStart, end: valueEnd };
     }
   });
@@ -72,68 +78,87 @@ export function elementId(
   return idOf(bytes, range);
 }
 
-/** The number behind an id, or undefined when it is not a 64-bit unsigned number. */
-function snowflake(id: string): bigint | undefined {
-  if (id.length === 0 || id.length > 20) return undefined;
-  for (let i = 0; i < id.length; i++) {
-    const digit = id.charCodeAt(i);
-    if (digit < 0x30 || digit > 0x39) return undefined;
-  }
-  const number = BigInt(id);
-  return number <= U64_MAX ? number : undefined;
+function pad(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
 }
 
-function encode(ids: bigint[][], odd: boolean[]): Uint8Array {
-  const total = ids.reduce((sum, list) => sum + list.length, 0);
-  const bytes = new Uint8Array(HEADER_BYTES + total * 8);
+function encode(ids: Snowflake[][], odd: boolean[]): Uint8Array {
+  const total = ids.reduce((sum, { length }) => sum + length * 8 + pad(length * 4), 0);
+  const bytes = new Uint8Array(HEADER_BYTES + total);
   const counts = new Uint32Array(bytes.buffer, 0, ELEMENT_ARRAYS.length);
   let at = HEADER_BYTES;
   for (let i = 0; i < ids.length; i++) {
-    const list = ids[i]!;
+    const list = ids[i]!.sort((a, b) => a.high - b.high || a.low - b.low);
     counts[i] = list.length + (odd[i] ? ODD : 0);
-    const sorted = new BigUint64Array(bytes.buffer, at, list.length);
-    sorted.set(list);
-    sorted.sort();
-    at += list.length * 8;
+    const highs = new Float64Array(bytes.buffer, at, list.length);
+    const lows = new Int32Array(bytes.buffer, at + list.length * 8, list.length);
+    for (let k = 0; k < list.length; k++) {
+      highs[k] = list[k]!.high;
+      lows[k] = list[k]!.low;
+    }
+    at += list.length * 8 + pad(list.length * 4);
   }
   return bytes;
+}
+
+interface Section {
+  readonly highs: Float64Array;
+  readonly lows: Int32Array;
+  readonly odd: boolean;
 }
 
 /** Reads an index back. The bytes are kept, not copied. */
 export function decodeContents(bytes: Uint8Array): Contents {
   // Typed arrays need alignment, which bytes out of a database usually, but not surely, have.
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-  const counts = new Uint32Array(aligned.buffer, aligned.byteOffset, ELEMENT_ARRAYS.length);
+  const sections: Section[] = [];
+  const id = createSnowflake();
+
+  const section = (kind: PartKind): Section | undefined => {
+    const known = sections[kind];
+    if (known) return known;
+    const counts = new Uint32Array(aligned.buffer, aligned.byteOffset, ELEMENT_ARRAYS.length);
+    let at = aligned.byteOffset + HEADER_BYTES;
+    for (let i = 0; i < ELEMENT_ARRAYS.length; i++) {
+      const raw = counts[i]!;
+      const count = raw >= ODD ? raw - ODD : raw;
+      if (ELEMENT_ARRAYS[i]!.kind === kind) {
+        const highs = new Float64Array(aligned.buffer, at, count);
+        const lows = new Int32Array(aligned.buffer, at + count * 8, count);
+        sections[kind] = { highs, lows, odd: raw >= ODD };
+        return sections[kind];
+      }
+      at += count * 8 + pad(count * 4);
+    }
+    return undefined;
+  };
+
   return {
     bytes,
-    has(kind, id) {
-      let at = aligned.byteOffset + HEADER_BYTES;
-      for (let i = 0; i < ELEMENT_ARRAYS.length; i++) {
-        const raw = counts[i]!;
-        const count = raw >= ODD ? raw - ODD : raw;
-        if (ELEMENT_ARRAYS[i]!.kind !== kind) {
-          at += count * 8;
-          continue;
-        }
-        if (raw >= ODD) return true;
-        if (count === 0) return false;
-        const number = snowflake(id);
-        return number !== undefined && search(new BigUint64Array(aligned.buffer, at, count), number);
-      }
-      return false;
+    has(kind, text) {
+      const found = section(kind);
+      if (!found) return false;
+      if (found.odd) return true;
+      return found.highs.length > 0 && parseSnowflake(text, id) && holds(found, id);
+    },
+    hasIn(kind, source, start, end) {
+      const found = section(kind);
+      if (!found) return false;
+      if (found.odd) return true;
+      return found.highs.length > 0 && readSnowflake(source, start, end, id) && holds(found, id);
     },
   };
 }
 
-function search(sorted: BigUint64Array, wanted: bigint): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const value = sorted[middle]!;
-    if (value === wanted) return true;
-    if (value < wanted) low = middle + 1;
-    else high = middle;
+function holds({ highs, lows }: Section, { high, low }: Snowflake): boolean {
+  let from = 0;
+  let to = highs.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const order = highs[middle]! - high || lows[middle]! - low;
+    if (order === 0) return true;
+    if (order < 0) from = middle + 1;
+    else to = middle;
   }
   return false;
 }

@@ -1,7 +1,7 @@
 // Folds threads. GUILD_CREATE lists active threads only, and the bot's own membership (`member`) sits inside
 // them though most thread events do not carry it: it is a part of its own, so that no event can lose it.
 
-import { copyOf, type FoldEvent, guildOf, guildOfAny, requiredId } from './fold-event.ts';
+import { copyOf, elementIdOf, type FoldEvent, guildOf, guildOfAny, requiredId } from './fold-event.ts';
 import { offerMember, offerPresence } from './fold-member.ts';
 import type { GuildOverlay } from './overlay.ts';
 import { PART } from './part.ts';
@@ -90,7 +90,8 @@ export function foldThreadMembers(event: FoldEvent): void {
       const [user, member, presence] = findValues(bytes, start, end, ['user_id', 'member', 'presence']);
       if (idOf(bytes, user) === self) guild.put(PART.THREAD_SELF, id, ownMember(bytes, { start, end }));
       if (member && bytes[member.start] === 0x7b) offerMember(event, guild, member);
-      if (presence && bytes[presence.start] === 0x7b) offerPresence(event, guild, presence);
+      if (presence && bytes[presence.start] === 0x7b)
+        offerPresence(event, guild, elementIdOf(event, PART.PRESENCE, presence), presence);
     });
   }
   if (!removed) return;

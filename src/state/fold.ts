@@ -33,11 +33,10 @@ import {
   foldThreadMember,
   foldThreadMembers,
 } from './fold-thread.ts';
-import { createMessageIds, scanMessage } from './message.ts';
+import { createIds, scanIds, WANT } from './ids.ts';
 import type { GuildOverlay, Overlay } from './overlay.ts';
 import { NOT_IN_GUILD_UPDATE, PART, type PartKind } from './part.ts';
 import {
-  asBuffer,
   findValue,
   forEachElement,
   idOf,
@@ -69,7 +68,8 @@ export interface RecordPayload {
 }
 
 const header = createHeader();
-const ids = createMessageIds();
+const ids = createIds();
+const MESSAGE_IDS = WANT.ID | WANT.CHANNEL | WANT.GUILD;
 
 /**
  * Applies the event in a record's payload (a whole gateway message in the known form) to a shard. Throws
@@ -96,21 +96,11 @@ export function foldRecord(overlay: Overlay, record: RecordPayload, options: Fol
 /** The name of a type id, for what is put aside. */
 export const recordEventName = eventTypeName;
 
-/** The newest message of a channel. Coalesced per channel by the overlay; never parsed. */
+/** The newest message of a channel. Never parsed. */
 function foldMessage(overlay: Overlay, bytes: Uint8Array, start: number, end: number): void {
-  scanMessage(bytes, start, end, ids);
+  scanIds(bytes, start, end, MESSAGE_IDS, ids);
   if (ids.channelStart < 0 || ids.idStart < 0) throw new SpliceError('a message without id or channel_id');
-  const buffer = asBuffer(bytes);
-  const channel = buffer.toString('latin1', ids.channelStart, ids.channelEnd);
-  let tail = overlay.tail(channel);
-  if (!tail) {
-    // Without a guild it is a direct message; those are no part of state.
-    if (ids.guildStart < 0) return;
-    tail = overlay.openTail(buffer.toString('latin1', ids.guildStart, ids.guildEnd), channel);
-    if (!tail) return;
-  }
-  tail.last = buffer.toString('latin1', ids.idStart, ids.idEnd);
-  tail.count++;
+  overlay.noteMessage(bytes, ids);
 }
 
 function foldEffect(event: FoldEvent, effect: Effect): void {

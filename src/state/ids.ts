@@ -139,7 +139,11 @@ function scanTail(bytes: Uint8Array, start: number, end: number, out: Ids): bool
   const to = end - 2;
   let from = to;
   while (from > to - 21 && bytes[from - 1]! >= 0x30 && bytes[from - 1]! <= 0x39) from--;
-  if (from === to || from - GUILD_TAIL.length < start || !matches(bytes, from - GUILD_TAIL.length, GUILD_TAIL))
+  if (
+    from === to ||
+    from - GUILD_TAIL.length < start ||
+    !matches(bytes, from - GUILD_TAIL.length, GUILD_TAIL)
+  )
     return false;
   out.guildStart = from;
   out.guildEnd = to;

@@ -394,7 +394,7 @@ describe('keeper', () => {
   });
 
   test('moves the frontier only to where everything is folded and synced', () => {
-    const world = createWorld({ syncIntervalMs: 10_000 });
+    const world = createWorld({ foldIntervalMs: 10_000, syncIntervalMs: 10_000 });
     const [guild] = populate(world, 0);
     populate(world, 1);
     const limit = world.position(1);

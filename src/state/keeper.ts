@@ -22,9 +22,9 @@ import { createSnapshotStreams, type SnapshotHandle, type SnapshotSink } from '.
 import { isCorrupt } from './store.ts';
 
 export interface KeeperTuning {
-  /** Fold at least this often. Longer batches coalesce more (default 10 s). */
+  /** Fold at least this often. Longer batches coalesce more (default 30 s). */
   readonly foldIntervalMs?: number;
-  /** Fold sooner when this much journal waits (default 32 MiB). */
+  /** Fold sooner when this much journal waits (default 256 MiB). */
   readonly foldBytes?: number;
   /** Store a batch when its changes take about this much memory (default 16 MiB). */
   readonly batchBytes?: number;
@@ -235,10 +235,10 @@ export function openKeeper(options: KeeperOptions): Keeper {
   };
 
   const isDue = (): boolean => {
-    if (clock.monotonic() - foldedAt >= (options.foldIntervalMs ?? 10_000)) return true;
+    if (clock.monotonic() - foldedAt >= (options.foldIntervalMs ?? 30_000)) return true;
     if (!follower) return false;
     const { segment, offset } = follower.pointer;
-    return synced.segment > segment || synced.offset - offset >= (options.foldBytes ?? 32 * 1024 * 1024);
+    return synced.segment > segment || synced.offset - offset >= (options.foldBytes ?? 256 * 1024 * 1024);
   };
 
   return {

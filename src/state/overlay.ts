@@ -2,6 +2,7 @@
 // a snapshot works on one over a pinned view and throws it away. It decides nothing about events.
 
 import type { Contents } from './contents.ts';
+import type { Ids } from './ids.ts';
 import { kindBit, type PartKind } from './part.ts';
 import {
   GUILD_STATUS,
@@ -13,6 +14,8 @@ import {
   type StateReader,
   type TailRow,
 } from './port.ts';
+import { asBuffer } from './splice.ts';
+import { type TailChange, TailTable } from './tail-table.ts';
 
 /** A part whose row goes away altogether: the guild's blob is right about it again, or never had it. */
 const DROPPED = Symbol('dropped');
@@ -20,18 +23,8 @@ type PartChange = Uint8Array | null | typeof DROPPED;
 
 // About what an entry costs in memory beside its bytes.
 const ROW_WEIGHT_BYTES = 128;
-const TAIL_WEIGHT_BYTES = 256;
-
-/** The tail of one channel, as far as this overlay changes it. Counted in place: this is the hottest write. */
-export interface TailChange {
-  readonly guild: GuildOverlay;
-  readonly channel: string;
-  /** '' when the channel's own object is right about its newest message. */
-  last: string;
-  count: number;
-  /** Whether what is stored below is void, rather than added to. */
-  readonly fresh: boolean;
-}
+const TAIL_WEIGHT_BYTES = 64;
+const LISTED_MAX = 64;
 
 /** What an overlay that created or replaced a guild says of it. */
 interface Created extends GuildHead {
@@ -50,6 +43,8 @@ export class GuildOverlay {
   // Undefined until someone asks: messages touch a guild without wanting to know anything about it.
   #head: GuildHead | 'unknown' | undefined;
   #kinds = 0;
+  // The ids of rows below, of the kinds that were asked for.
+  #listed: Map<PartKind, ReadonlySet<string> | 'many'> | undefined;
 
   constructor(owner: Overlay, id: string, created?: Created) {
     this.#owner = owner;
@@ -83,12 +78,19 @@ export class GuildOverlay {
     return this.contents?.has(kind, id) ?? false;
   }
 
+  /** Whether nothing at all is known of the element whose id's digits are `bytes[start, end)`. */
+  isStranger(kind: PartKind, bytes: Uint8Array, start: number, end: number): boolean {
+    return (this.kinds & kindBit(kind)) === 0 && !this.contents?.hasIn(kind, bytes, start, end);
+  }
+
   /** Undefined when untouched, null when removed. */
   part(kind: PartKind, id: string): Uint8Array | null | undefined {
     if ((this.kinds & kindBit(kind)) === 0) return undefined;
     const change = this.changes.get(partKey(kind, id));
     if (change !== undefined) return change === DROPPED ? undefined : change;
-    return this.fresh ? undefined : this.#owner.base.part(this.#owner.shard, this.id, kind, id);
+    return this.fresh || this.#isAbsent(kind, id)
+      ? undefined
+      : this.#base.part(this.#shard, this.id, kind, id);
   }
 
   /** Stores a part; the bytes are kept, not copied. Null marks it as removed from what the blob holds. */
@@ -114,7 +116,7 @@ export class GuildOverlay {
   /** Touched parts of one kind, or of all, ordered by kind and id. */
   parts(kind?: PartKind): PartRow[] {
     if (kind === undefined ? this.kinds === 0 : (this.kinds & kindBit(kind)) === 0) return [];
-    const rows = this.fresh ? [] : this.#owner.base.parts(this.#owner.shard, this.id, kind);
+    const rows = this.fresh ? [] : this.#base.parts(this.#shard, this.id, kind);
     if (this.changes.size === 0) return rows;
     const merged = new Map<string, PartRow>();
     for (const row of rows) merged.set(partKey(row.kind, row.id), row);
@@ -129,14 +131,14 @@ export class GuildOverlay {
 
   /** Forgets what messages did to a channel, because its own object has just come, or it is gone. */
   dropTail(channel: string): void {
-    this.#owner.setTail({ guild: this, channel, last: '', count: 0, fresh: true });
+    this.#owner.voidTail(this, channel);
   }
 
   /** Tails of the guild's channels. */
   tails(): TailRow[] {
     const rows = new Map<string, TailRow>();
     if (!this.fresh) {
-      for (const row of this.#owner.base.tails(this.#owner.shard, this.id)) rows.set(row.channel, row);
+      for (const row of this.#base.tails(this.#shard, this.id)) rows.set(row.channel, row);
     }
     for (const change of this.#owner.tailsOf(this)) {
       const below = change.fresh ? undefined : rows.get(change.channel);
@@ -151,9 +153,33 @@ export class GuildOverlay {
     return [...rows.values()];
   }
 
+  get #base(): StateReader {
+    return this.#owner.base;
+  }
+
+  get #shard(): number {
+    return this.#owner.shard;
+  }
+
+  /**
+   * Whether there is surely no such row below. Most that is asked for is not there: members and presences that
+   * pass. So the first to ask has the ids listed, if they are few.
+   */
+  #isAbsent(kind: PartKind, id: string): boolean {
+    this.#listed ??= new Map();
+    let ids = this.#listed.get(kind);
+    if (ids === undefined) {
+      const rows = this.#base.partIds(this.#shard, this.id, kind, LISTED_MAX);
+      ids = rows.length < LISTED_MAX ? new Set(rows) : 'many';
+      this.#listed.set(kind, ids);
+      this.#owner.meter.bytes += rows.length * ROW_WEIGHT_BYTES;
+    }
+    return ids !== 'many' && !ids.has(id);
+  }
+
   #load(): GuildHead | undefined {
     if (this.#head === undefined) {
-      this.#head = this.#owner.base.head(this.#owner.shard, this.id) ?? 'unknown';
+      this.#head = this.#base.head(this.#shard, this.id) ?? 'unknown';
       this.#owner.meter.bytes += ROW_WEIGHT_BYTES;
     }
     return this.#head === 'unknown' ? undefined : this.#head;
@@ -181,7 +207,7 @@ export class Overlay {
   userChange: Uint8Array | undefined;
   /** Guilds looked at or changed; null where deleted. */
   readonly guildChanges = new Map<string, GuildOverlay | null>();
-  readonly tails = new Map<string, TailChange>();
+  readonly tails = new TailTable();
   #tailIndex: Map<GuildOverlay, TailChange[]> | undefined;
   #self: string | undefined;
 
@@ -209,6 +235,7 @@ export class Overlay {
     for (const guild of this.guildChanges.values()) if (guild) guild.dead = true;
     this.guildChanges.clear();
     this.tails.clear();
+    this.#tailIndex = undefined;
     this.userChange = undefined;
     this.#self = self;
     this.readyRow = { ready, self, user: undefined };
@@ -257,33 +284,39 @@ export class Overlay {
     this.meter.bytes += ROW_WEIGHT_BYTES;
   }
 
-  /** The tail to count a channel's messages in, if one is open. */
-  tail(channel: string): TailChange | undefined {
-    const tail = this.tails.get(channel);
-    return tail === undefined || tail.guild.dead ? undefined : tail;
-  }
-
   /**
-   * Opens a tail for a channel of a guild. Does not ask whether the guild is available: what a tail says of one
-   * that is not goes when its GUILD_CREATE comes. Undefined when it was deleted here.
+   * Counts a message as the newest of its channel. Does not ask whether the guild is available: what a tail says
+   * of one that is not goes when its GUILD_CREATE comes. Direct messages, without a guild, are no part of state.
    */
-  openTail(guildId: string, channel: string): TailChange | undefined {
-    const guild = this.#entry(guildId);
-    return guild && this.setTail({ guild, channel, last: '', count: 0, fresh: guild.fresh });
+  noteMessage(bytes: Uint8Array, ids: Readonly<Ids>): void {
+    const { tails } = this;
+    let slot = tails.find(bytes, ids.channelStart, ids.channelEnd);
+    if (slot < 0 || tails.guildAt(slot).dead) {
+      if (ids.guildStart < 0) return;
+      const guild = this.#entry(asBuffer(bytes).toString('latin1', ids.guildStart, ids.guildEnd));
+      if (!guild) return;
+      slot = tails.open(bytes, ids.channelStart, ids.channelEnd, guild, guild.fresh);
+      this.meter.bytes += TAIL_WEIGHT_BYTES;
+    }
+    tails.count(slot, bytes, ids.idStart, ids.idEnd);
+    this.#tailIndex = undefined;
   }
 
-  setTail(tail: TailChange): TailChange {
-    this.tails.set(tail.channel, tail);
+  /** A channel's own object is right about its newest message again. */
+  voidTail(guild: GuildOverlay, channel: string): void {
+    const bytes = Buffer.from(channel);
+    // Only snowflakes have tails; an odd id has none to forget.
+    if (bytes.length > 20 || !/^[0-9]+$/.test(channel)) return;
+    this.tails.open(bytes, 0, bytes.length, guild, true);
     this.meter.bytes += TAIL_WEIGHT_BYTES;
     this.#tailIndex = undefined;
-    return tail;
   }
 
   /** Changed tails of one guild. */
   tailsOf(guild: GuildOverlay): readonly TailChange[] {
     if (!this.#tailIndex) {
       this.#tailIndex = new Map();
-      for (const tail of this.tails.values()) {
+      for (const tail of this.tails.changes()) {
         const list = this.#tailIndex.get(tail.guild);
         if (list) list.push(tail);
         else this.#tailIndex.set(tail.guild, [tail]);

@@ -9,6 +9,8 @@ interface ReferenceGuild {
   data: Json;
   /** The bot's own membership by thread; it outlives archiving. */
   selfMembers: Map<string, Json>;
+  /** Members as GUILD_CREATE brought them, while they have not left. */
+  members: Map<string, Json>;
   /** Users whose presence GUILD_CREATE brought. */
   presences: Set<string>;
 }
@@ -67,9 +69,16 @@ export function createReference(options: ReferenceOptions): Reference {
   const mergeMember = (guild: ReferenceGuild, member: Json): void => {
     upsert(guild, 'members', { ...find(guild, 'members', idOf(member)), ...without(member, 'guild_id') });
   };
+  const putMember = (guild: ReferenceGuild, member: Json): void => {
+    upsert(guild, 'members', { ...guild.members.get(idOf(member)), ...without(member, 'guild_id') });
+  };
+  const forgetMember = (guild: ReferenceGuild, id: string): void => {
+    removeId(guild, 'members', id);
+    guild.members.delete(id);
+  };
   const offerMember = (guild: ReferenceGuild, member: Json): void => {
     const id = idOf(member);
-    if (options.keepMembers || id === self || find(guild, 'members', id)) mergeMember(guild, member);
+    if (options.keepMembers || id === self || find(guild, 'members', id)) putMember(guild, member);
   };
   const offerPresence = (guild: ReferenceGuild, presence: Json): void => {
     const id = idOf(presence);
@@ -149,7 +158,7 @@ export function createReference(options: ReferenceOptions): Reference {
     },
     GUILD_MEMBER_REMOVE(guild, d) {
       count(guild.data, 'member_count', -1);
-      removeId(guild, 'members', idOf(d));
+      forgetMember(guild, idOf(d));
       removeId(guild, 'presences', idOf(d));
     },
     GUILD_MEMBERS_CHUNK(guild, d) {
@@ -181,10 +190,10 @@ export function createReference(options: ReferenceOptions): Reference {
       const user = d['user_id'] as string;
       if (d['channel_id'] === null) {
         removeId(guild, 'voice_states', user);
-        if (!options.keepMembers && user !== self) removeId(guild, 'members', user);
+        if (!options.keepMembers && user !== self) forgetMember(guild, user);
         return;
       }
-      if (d['member']) mergeMember(guild, d['member'] as Json);
+      if (d['member']) putMember(guild, d['member'] as Json);
       upsert(guild, 'voice_states', without(d, 'guild_id', 'member'));
     },
     PRESENCE_UPDATE: offerPresence,
@@ -216,6 +225,7 @@ export function createReference(options: ReferenceOptions): Reference {
     guild.data = { ...d, unavailable: false };
     for (const thread of list(guild, 'threads'))
       if (thread['member']) guild.selfMembers.set(thread['id'] as string, thread['member'] as Json);
+    for (const member of list(guild, 'members')) guild.members.set(idOf(member), member);
     guild.presences = new Set(list(guild, 'presences').map(idOf));
     guilds.set(id, guild);
   };
@@ -259,7 +269,7 @@ export function createReference(options: ReferenceOptions): Reference {
 }
 
 function empty(status: ReferenceGuild['status']): ReferenceGuild {
-  return { status, data: {}, selfMembers: new Map(), presences: new Set() };
+  return { status, data: {}, selfMembers: new Map(), members: new Map(), presences: new Set() };
 }
 
 const ARRAYS = [

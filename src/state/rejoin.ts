@@ -9,11 +9,11 @@ import {
   forEachElement,
   forEachMember,
   idOf,
+  keyText,
   mergeObjects,
   numberOf,
   skipSpace,
   splice,
-  textOf,
   withMembers,
   withoutMembers,
 } from './splice.ts';
@@ -31,9 +31,9 @@ export function rejoin(blob: Uint8Array, rows: readonly PartRow[], tails: readon
   const pieces: Uint8Array[] = [];
   let from = 0;
   let empty = true;
-  const close = forEachMember(blob, 0, blob.length, (keyStart, keyEnd, valueStart, valueEnd) => {
+  const close = forEachMember(blob, 0, blob.length, (key, valueStart, valueEnd) => {
     empty = false;
-    const name = textOf(blob, keyStart - 1, keyEnd + 1);
+    const name = keyText(blob, key);
     const replace = values.get(name);
     if (!replace) return;
     values.delete(name);
@@ -83,9 +83,9 @@ function replacements(parts: Parts): Map<string, Replace> {
   const values = new Map<string, Replace>();
   const guild = parts.of(PART.GUILD).get('');
   if (guild) {
-    forEachMember(guild, 0, guild.length, (keyStart, keyEnd, valueStart, valueEnd) => {
+    forEachMember(guild, 0, guild.length, (key, valueStart, valueEnd) => {
       const value = guild.subarray(valueStart, valueEnd);
-      values.set(textOf(guild, keyStart - 1, keyEnd + 1), () => [value]);
+      values.set(keyText(guild, key), () => [value]);
     });
   }
   for (const [name, value] of parts.of(PART.FIELD)) if (value) values.set(name, () => [value]);

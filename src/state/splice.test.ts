@@ -7,12 +7,12 @@ import {
   forEachElement,
   forEachMember,
   idOf,
+  keyText,
   mergeObjects,
   numberOf,
   SpliceError,
   skipValue,
   splice,
-  textOf,
   withMembers,
   withoutMembers,
 } from './splice.ts';
@@ -59,8 +59,8 @@ describe('splice', () => {
     fc.assert(
       fc.property(objectText, ({ value, bytes }) => {
         const found: Record<string, unknown> = Object.create(null);
-        const end = forEachMember(bytes, 0, bytes.length, (keyStart, keyEnd, valueStart, valueEnd) => {
-          found[textOf(bytes, keyStart - 1, keyEnd + 1)] = text(bytes.subarray(valueStart, valueEnd));
+        const end = forEachMember(bytes, 0, bytes.length, (key, valueStart, valueEnd) => {
+          found[keyText(bytes, key)] = text(bytes.subarray(valueStart, valueEnd));
         });
         assert.equal(end, bytes.lastIndexOf('}'));
         assert.deepEqual({ ...found }, { ...value });

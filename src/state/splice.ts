@@ -93,37 +93,64 @@ export function skipContainer(bytes: Uint8Array, at: number, end: number): numbe
   throw new SpliceError('an object or array does not end');
 }
 
+/** A key of an object being walked. Reused from key to key. */
+export interface Key {
+  /** Range of its text, without quotes. */
+  start: number;
+  end: number;
+  /** Whether the text holds escapes. */
+  escaped: boolean;
+}
+
 /**
- * Visits the members of the object that begins at or after `start`. The key range excludes its quotes. A
- * visitor that returns true ends the walk. Returns the offset of the closing brace, or -1 after an early end.
+ * Visits the members of the object that begins at or after `start`. A visitor that returns true ends the walk.
+ * Returns the offset of the closing brace, or -1 after an early end.
  */
 export function forEachMember(
   bytes: Uint8Array,
   start: number,
   end: number,
   // biome-ignore lint/suspicious/noConfusingVoidType: visitors that never stop early return nothing
-  visit: (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number) => boolean | void,
+  visit: (key: Key, valueStart: number, valueEnd: number) => boolean | void,
 ): number {
+  const key: Key = { start: 0, end: 0, escaped: false };
   let at = skipSpace(bytes, start, end);
   if (bytes[at] !== OPEN_BRACE || at >= end) throw new SpliceError('an object was expected');
   at = skipSpace(bytes, at + 1, end);
   if (bytes[at] === CLOSE_BRACE && at < end) return at;
   for (;;) {
     if (at >= end || bytes[at] !== QUOTE) throw new SpliceError('a key was expected');
-    const keyStart = at + 1;
-    const keyEnd = skipString(bytes, keyStart, end) - 1;
-    at = skipSpace(bytes, keyEnd + 1, end);
+    at = readKey(bytes, at + 1, end, key);
+    at = skipSpace(bytes, at, end);
     if (at >= end || bytes[at] !== COLON) throw new SpliceError('a colon was expected');
     const valueStart = skipSpace(bytes, at + 1, end);
     if (valueStart >= end) throw new SpliceError('a value is missing');
     const valueEnd = skipValue(bytes, valueStart, end);
-    if (visit(keyStart, keyEnd, valueStart, valueEnd) === true) return -1;
+    if (visit(key, valueStart, valueEnd) === true) return -1;
     at = skipSpace(bytes, valueEnd, end);
     if (at >= end) throw new SpliceError('an object does not end');
     if (bytes[at] === CLOSE_BRACE) return at;
     if (bytes[at] !== COMMA) throw new SpliceError('a comma was expected');
     at = skipSpace(bytes, at + 1, end);
   }
+}
+
+/** Reads a key whose opening quote is just before `at`; returns the offset after its closing quote. */
+function readKey(bytes: Uint8Array, at: number, end: number, key: Key): number {
+  key.start = at;
+  key.escaped = false;
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === QUOTE) {
+      key.end = at;
+      return at + 1;
+    }
+    if (byte === BACKSLASH) {
+      key.escaped = true;
+      at++;
+    }
+  }
+  throw new SpliceError('a key does not end');
 }
 
 /** Visits the elements of the array that begins at or after `start`, as `forEachMember` does members. */
@@ -150,27 +177,37 @@ export function forEachElement(
   }
 }
 
-const keyBytes = new Map<string, Uint8Array>();
-
-function bytesOfKey(name: string): Uint8Array {
-  let known = keyBytes.get(name);
-  if (!known) {
-    known = Buffer.from(name);
-    // Names come from code, not from the wire; the bound is for tests that make names up.
-    if (keyBytes.size < 1_000) keyBytes.set(name, known);
-  }
-  return known;
+/** A name to compare keys with: its text, and its bytes as they are when nothing is escaped. */
+export interface Name {
+  readonly text: string;
+  readonly bytes: Uint8Array;
 }
 
-/** Whether the key in `bytes[keyStart, keyEnd)` is `name`, however it is escaped. */
-export function keyIs(bytes: Uint8Array, keyStart: number, keyEnd: number, name: string): boolean {
-  const wanted = bytesOfKey(name);
-  if (keyEnd - keyStart === wanted.length) {
-    let i = 0;
-    while (i < wanted.length && bytes[keyStart + i] === wanted[i]) i++;
-    if (i === wanted.length && !isEscaped(bytes, keyStart, keyEnd)) return true;
-  }
-  return isEscaped(bytes, keyStart, keyEnd) && textOf(bytes, keyStart - 1, keyEnd + 1) === name;
+const names = new Map<string, Name>();
+
+/** The name with this text. Names come from code; the bound is for tests that make names up. */
+export function nameOf(text: string): Name {
+  const known = names.get(text);
+  if (known) return known;
+  const name = { text, bytes: Buffer.from(text) };
+  if (names.size < 1_000) names.set(text, name);
+  return name;
+}
+
+/** Whether a key is this name, however it is escaped. */
+export function keyIs(bytes: Uint8Array, key: Key, name: Name): boolean {
+  if (key.escaped) return keyText(bytes, key) === name.text;
+  const wanted = name.bytes;
+  const { start } = key;
+  if (key.end - start !== wanted.length) return false;
+  for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false;
+  return true;
+}
+
+/** A key's text. */
+export function keyText(bytes: Uint8Array, key: Key): string {
+  if (key.escaped) return textOf(bytes, key.start - 1, key.end + 1);
+  return asBuffer(bytes).toString('utf8', key.start, key.end);
 }
 
 function isEscaped(bytes: Uint8Array, start: number, end: number): boolean {
@@ -181,33 +218,35 @@ function isEscaped(bytes: Uint8Array, start: number, end: number): boolean {
 /** The value of a member of an object, or undefined when it has no such key. The first of equal keys counts. */
 export function findValue(bytes: Uint8Array, start: number, end: number, name: string): Range | undefined {
   let found: Range | undefined;
-  forEachMember(bytes, start, end, (keyStart, keyEnd, valueStart, valueEnd) => {
-    if (!keyIs(bytes, keyStart, keyEnd, name)) return false;
+  const wanted = nameOf(name);
+  forEachMember(bytes, start, end, (key, valueStart, valueEnd) => {
+    if (!keyIs(bytes, key, wanted)) return false;
     found = { start: valueStart, end: valueEnd };
     return true;
   });
   return found;
 }
 
-/** The values of several members in one walk, in the order of `names`. */
-export function findValues<const Names extends readonly string[]>(
+/** The values of several members in one walk, in the order of `texts`. */
+export function findValues<const Texts extends readonly string[]>(
   bytes: Uint8Array,
   start: number,
   end: number,
-  names: Names,
-): { [K in keyof Names]: Range | undefined } {
-  const found: Array<Range | undefined> = new Array(names.length).fill(undefined);
-  let missing = names.length;
-  forEachMember(bytes, start, end, (keyStart, keyEnd, valueStart, valueEnd) => {
-    for (let i = 0; i < names.length; i++) {
-      if (found[i] || !keyIs(bytes, keyStart, keyEnd, names[i]!)) continue;
+  texts: Texts,
+): { [K in keyof Texts]: Range | undefined } {
+  const wanted = texts.map(nameOf);
+  const found: Array<Range | undefined> = new Array(texts.length).fill(undefined);
+  let missing = texts.length;
+  forEachMember(bytes, start, end, (key, valueStart, valueEnd) => {
+    for (let i = 0; i < wanted.length; i++) {
+      if (found[i] || !keyIs(bytes, key, wanted[i]!)) continue;
       found[i] = { start: valueStart, end: valueEnd };
       missing--;
       break;
     }
     return missing === 0;
   });
-  return found as { [K in keyof Names]: Range | undefined };
+  return found as { [K in keyof Texts]: Range | undefined };
 }
 
 /** The text of the string value in `bytes[start, end)` (quotes included in the range). */
@@ -283,12 +322,12 @@ export function withMembers(
   members: ReadonlyArray<readonly [name: string, value: Uint8Array]>,
 ): Buffer {
   const edits: Edit[] = [];
-  const waiting = new Map(members);
+  const waiting = new Map(members.map(([name, value]) => [nameOf(name), value]));
   let empty = true;
-  const close = forEachMember(object, 0, object.length, (keyStart, keyEnd, valueStart, valueEnd) => {
+  const close = forEachMember(object, 0, object.length, (key, valueStart, valueEnd) => {
     empty = false;
     for (const [name, value] of waiting) {
-      if (!keyIs(object, keyStart, keyEnd, name)) continue;
+      if (!keyIs(object, key, name)) continue;
       edits.push({ start: valueStart, end: valueEnd, bytes: value });
       waiting.delete(name);
       break;
@@ -297,7 +336,10 @@ export function withMembers(
   if (waiting.size > 0) {
     const added: Uint8Array[] = [];
     for (const [name, value] of waiting) {
-      added.push(Buffer.from(`${empty && added.length === 0 ? '' : ','}${JSON.stringify(name)}:`), value);
+      added.push(
+        Buffer.from(`${empty && added.length === 0 ? '' : ','}${JSON.stringify(name.text)}:`),
+        value,
+      );
     }
     edits.push({ start: close, end: close, bytes: Buffer.concat(added) });
   }
@@ -309,13 +351,15 @@ export function withoutMembers(
   bytes: Uint8Array,
   start: number,
   end: number,
-  names: readonly string[],
+  texts: readonly string[],
 ): Buffer {
+  const unwanted = texts.map(nameOf);
   const edits: Edit[] = [];
   let keptEnd = -1; // end of the last member that stays, -1 while there is none
   let goneStart = -1; // where the run of members being removed begins
-  forEachMember(bytes, start, end, (keyStart, keyEnd, _valueStart, valueEnd) => {
-    const gone = names.some((name) => keyIs(bytes, keyStart, keyEnd, name));
+  forEachMember(bytes, start, end, (key, _valueStart, valueEnd) => {
+    const keyStart = key.start;
+    const gone = unwanted.some((name) => keyIs(bytes, key, name));
     if (gone) {
       // After a member that stays, its comma goes too; at the front, the comma before the next one.
       if (goneStart < 0) goneStart = keptEnd >= 0 ? keptEnd : keyStart - 1;
@@ -336,8 +380,8 @@ const NOTHING = new Uint8Array(0);
 /** A copy of `base` in which every member of `patch` replaces or joins those of `base` (one level deep). */
 export function mergeObjects(base: Uint8Array, patch: Uint8Array): Buffer {
   const members: Array<[string, Uint8Array]> = [];
-  forEachMember(patch, 0, patch.length, (keyStart, keyEnd, valueStart, valueEnd) => {
-    members.push([textOf(patch, keyStart - 1, keyEnd + 1), patch.subarray(valueStart, valueEnd)]);
+  forEachMember(patch, 0, patch.length, (key, valueStart, valueEnd) => {
+    members.push([keyText(patch, key), patch.subarray(valueStart, valueEnd)]);
   });
   return withMembers(base, members);
 }

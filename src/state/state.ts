@@ -45,6 +45,8 @@ export interface State {
   caughtUp(): Promise<void>;
   /** Everything in the log before this place is folded and synced, so trimming may go up to here. */
   frontier(): LogPosition;
+  /** Everything in the log before this place has been read by the worker. */
+  scanned(): LogPosition;
   /**
    * The newest epoch whose state is known and the `s` up to which it is folded (0 while only its READY is known).
    * Undefined, or an older epoch than the shard's session, when the state is lost: only an IDENTIFY helps.
@@ -94,6 +96,7 @@ export function openState(options: StateOptions): State {
   const waiting = new Map<number, () => void>();
   let shards = new Map<number, Position>();
   let frontier: LogPosition = { segment: 0, offset: 0 };
+  let scanned: LogPosition = { segment: 0, offset: 0 };
   let stats = NO_STATS;
   let to: LogPosition | undefined;
   let synced: LogPosition | undefined;
@@ -169,10 +172,12 @@ export function openState(options: StateOptions): State {
 
   const noteStatus = (status: {
     frontier: LogPosition;
+    scanned: LogPosition;
     shards: readonly ShardPosition[];
     stats: KeeperStats;
   }): void => {
     frontier = status.frontier;
+    scanned = status.scanned;
     shards = new Map(status.shards.map(({ shard, epoch, s }) => [shard, { epoch, s }]));
     stats = status.stats;
   };
@@ -196,6 +201,7 @@ export function openState(options: StateOptions): State {
       });
     },
     frontier: () => frontier,
+    scanned: () => scanned,
     shardStatus: (shard) => shards.get(shard),
     snapshot(request, sink) {
       const id = ++lastId;

@@ -232,6 +232,7 @@ function createReader(database: DatabaseSync, cache: HeadCache | undefined): Sta
     database,
     'SELECT value FROM part WHERE shard = ? AND guild = ? AND kind = ? AND id = ?',
   );
+  const partIds = prepare(database, 'SELECT id FROM part WHERE shard = ? AND guild = ? AND kind = ? LIMIT ?');
   const columns = 'SELECT kind, id, value FROM part WHERE shard = ? AND guild = ?';
   const parts = prepare(database, `${columns} ORDER BY kind, id`);
   const partsOfKind = prepare(database, `${columns} AND kind = ? ORDER BY id`);
@@ -271,6 +272,8 @@ function createReader(database: DatabaseSync, cache: HeadCache | undefined): Sta
     blob: (shard, guild) => (blob.get(shard, guild) as unknown as Row)?.[0] as Uint8Array | undefined,
     part: (shard, guild, kind, id) =>
       (part.get(shard, guild, kind, id) as unknown as Row)?.[0] as Uint8Array | null | undefined,
+    partIds: (shard, guild, kind, limit) =>
+      (partIds.all(shard, guild, kind, limit) as unknown as [string][]).map(([id]) => id),
     parts(shard, guild, kind) {
       const rows = kind === undefined ? parts.all(shard, guild) : partsOfKind.all(shard, guild, kind);
       return (rows as unknown as [number, string, Uint8Array | null][]).map(
@@ -346,7 +349,7 @@ function createWriter(database: DatabaseSync): { write(batch: StateBatch): void 
 
   const writeTails = (overlay: Overlay): void => {
     const { shard } = overlay;
-    for (const { guild, channel, last, count, fresh } of overlay.tails.values()) {
+    for (const { guild, channel, last, count, fresh } of overlay.tails.changes()) {
       if (guild.dead) continue;
       if (last === '') {
         if (!guild.fresh) deleteTail(shard, guild.id, channel);

@@ -97,7 +97,8 @@ export function writeTraffic(directory: string, size: TrafficSize): TrafficBatch
   const shuffled = guilds.toSorted(() => random.next() - 0.5);
   const busy = (): Guild => shuffled[Math.floor(shuffled.length * random.next() ** 3)]!;
   // And few channels have most of a guild's.
-  const channel = ({ channels }: Guild): string => channels[Math.floor(channels.length * random.next() ** 3)]!;
+  const channel = ({ channels }: Guild): string =>
+    channels[Math.floor(channels.length * random.next() ** 3)]!;
   const voice = EVENT_MAKERS.filter(({ event }) => event === 'VOICE_STATE_UPDATE');
 
   const mixed = (): void => {
@@ -132,9 +133,9 @@ export function writeTraffic(directory: string, size: TrafficSize): TrafficBatch
     const { shard, data } = guilds[next++]!;
     write(shard, 'GUILD_CREATE', data);
   });
-  // Batches as large as ten seconds bring at 10,000 events a second, and at 1,000.
+  // Batches as large as thirty seconds bring at 10,000 events a second, and ten at 1,000.
   batch('warm-up', 100_000, mixed);
-  for (let done = 0; done < size.events; done += 100_000) batch('mixed', 100_000, mixed);
+  for (let done = 0; done < size.events; done += 300_000) batch('mixed', 300_000, mixed);
   for (let i = 0; i < 4; i++) batch('state events', 10_000, stateEvent);
   flush();
   return batches;

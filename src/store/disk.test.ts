@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { runDiskCases } from './disk.cases.ts';
-import { systemDisk } from './disk.ts';
+import { isDiskError, systemDisk } from './disk.ts';
 
 const root = fs.mkdtempSync(path.join(tmpdir(), 'holdfast-disk-'));
 after(() => fs.rmSync(root, { recursive: true }));
@@ -15,6 +15,21 @@ runDiskCases('the machine’s own', () => ({
 }));
 
 describe('disk', () => {
+  test('its errors are told from bugs, also from those that have a code', () => {
+    const thrown = (run: () => void): unknown => {
+      try {
+        run();
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    };
+    assert.equal(isDiskError(thrown(() => systemDisk.open(path.join(root, 'none')))), true);
+    assert.equal(isDiskError(thrown(() => Buffer.alloc(1).writeUInt32LE(0, 9))), false);
+    assert.equal(isDiskError(new TypeError('not a function')), false);
+    assert.equal(isDiskError(undefined), false);
+  });
+
   test('what it makes is for its owner only', () => {
     const folder = path.join(root, 'private');
     systemDisk.mkdir(folder);

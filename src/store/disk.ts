@@ -34,6 +34,13 @@ export interface Disk {
   syncFolder(path: string): void;
 }
 
+/** Whether an error is the operating system's (`EIO`, `ENOSPC`, ...) and not a bug of ours. */
+export function isDiskError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  // Node's own complaints about arguments have codes, too: ERR_OUT_OF_RANGE and its like.
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code);
+}
+
 /** Writes `buffer[0, length)` at `position`, in as many calls as it takes. Throws when the disk takes no more. */
 export function writeFully(file: DiskFile, buffer: Uint8Array, length: number, position: number): void {
   for (let done = 0; done < length; ) {
