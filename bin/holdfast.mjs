@@ -18,12 +18,15 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
 }
 
 async function runHere() {
-  // `holdfast status | head` is no error.
+  // `holdfast status | head` is no error; and a daemon goes on when whoever read its log is gone.
   process.stdout.on('error', (error) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') throw error;
+    if (process.argv[2] !== 'up') process.exit(0);
   });
-  const { main } = await import('../src/cli/main.ts');
+  // In a clone the sources run as they are; an installed package holds them without types.
+  const source = new URL('../src/cli/main.ts', import.meta.url);
+  const built = new URL('../dist/src/cli/main.js', import.meta.url);
+  const { main } = await import(existsSync(source) ? source : built);
   process.exit(await main(process.argv.slice(2)));
 }
 

@@ -19,6 +19,9 @@ export function runDaemon(config: Config, listenFd: number | undefined): Promise
     now: () => Date.now(),
     write: (line) => process.stdout.write(`${line}\n`),
   });
+  // Whoever read the log may go away; that is no reason to end.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   return new Promise((resolve) => {
     // Sockets may come before the daemon is ready; they wait for it here.
     const early: Socket[] = [];

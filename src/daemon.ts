@@ -66,18 +66,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const files = filesOf(config.stateDir);
   const openFile = <T>(file: string) => openRecordFile<T>({ disk, path: file, log });
 
-  disk.mkdir(config.stateDir);
+  makeFolder(disk, config.stateDir);
   let lock = await takeLock(config.stateDir, clock);
 
   const table = openSessionTable(openFile<SessionRow>(files.sessions));
-  if (takeReidentifyRequest(config.stateDir)) table.reset();
-  const stored = table.layout();
-  if (stored && stored.botId !== config.botId) {
-    throw new OperatingError(
-      'CONFIG_INVALID',
-      `state folder ${config.stateDir} belongs to bot ${stored.botId}, but the token is of bot ${config.botId}; give each bot a state_dir of its own`,
-    );
-  }
   const ledger = openLedger({
     recordFile: openFile<LedgerRow>(files.ledger),
     clock,
@@ -107,6 +99,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     clock.now(),
     (shard) => journal.tip(shard),
   );
+  const reset = (): void => {
+    const shards = table.layout()?.shardCount ?? 0;
+    table.reset(Array.from({ length: shards }, (_, shard) => [shard, journal.tip(shard).epoch] as const));
+  };
+  if (takeReidentifyRequest(config.stateDir)) reset();
+  const stored = table.layout();
+  if (stored && stored.botId !== config.botId) {
+    throw new OperatingError(
+      'CONFIG_INVALID',
+      `state folder ${config.stateDir} belongs to bot ${stored.botId}, but the token is of bot ${config.botId}; give each bot a state_dir of its own`,
+    );
+  }
+
   const openStateFor = (intents: number): State => {
     // Only presences bring other members in GUILD_CREATE; without them there is nothing to keep up to date.
     const keep = (intents & INTENTS.GUILD_PRESENCES) !== 0;
@@ -117,12 +122,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
       keepMembers: keep,
       keepPresences: keep,
-      onUnusable: (error) => log.error('state.unusable', { code: error.code }, `${error.message} → ${error.remedy}`),
+      onUnusable: (error) =>
+        log.error('state.unusable', { code: error.code }, `${error.message} → ${error.remedy}`),
     });
     opened.appended(journal.end());
     return opened;
   };
-  let state = openStateFor(stored?.intents ?? (config.intents === 'auto' ? 0 : config.intents));
+  const state = openStateFor(stored?.intents ?? (config.intents === 'auto' ? 0 : config.intents));
 
   let gatewayBot: GatewayBot | undefined;
   let fleet: Fleet | undefined;
@@ -300,7 +306,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       async reidentify() {
         const shards = table.layout()?.shardCount ?? 0;
         await fleet?.forget();
-        table.reset();
+        reset();
         setImmediate(() => void end(undefined));
         return { shards };
       },
@@ -363,6 +369,19 @@ function filesOf(stateDir: string) {
     handlers: path.join(stateDir, 'handlers.log'),
     journal: path.join(stateDir, 'journal'),
   };
+}
+
+/** Makes the state folder, or says why that can't be. */
+function makeFolder(disk: Disk, stateDir: string): void {
+  try {
+    disk.mkdir(stateDir);
+  } catch (error) {
+    throw new OperatingError(
+      'STATE_UNUSABLE',
+      `cannot make state folder ${stateDir}: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
 }
 
 function holder() {

@@ -93,16 +93,8 @@ export function createFleet(options: FleetOptions): Fleet {
           beginning = undefined;
         }
       },
-      onSessionLost(reason, cause) {
-        log.info('session.lost', { shard, reason }, cause);
+      onSessionLost() {
         guard('session.lost', () => table.lose(shard));
-      },
-      onGap(from, to) {
-        log.warn(
-          'shard.gap',
-          { shard, from, to, missing: to - from + 1 },
-          'Discord did not send these events, not even after a RESUME; handlers re-sync',
-        );
       },
       onFatal: options.onFatal,
     });
@@ -132,7 +124,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const recoverSession = (shard: number): StoredSession | undefined => {
     const stored = table.session(shard);
     const tip = journal.tip(shard);
-    if (tip.epoch > (stored?.epoch ?? 0)) return sessionInJournal(shard, tip.epoch) ?? undefined;
+    if (tip.epoch > Math.max(stored?.epoch ?? 0, table.givenUp(shard)))
+      return sessionInJournal(shard, tip.epoch) ?? undefined;
     if (stored && tip.epoch < stored.epoch) {
       // The journal is lost, the session is not: resume from the last position that was written elsewhere.
       const seed = table.tip(shard);
@@ -206,12 +199,19 @@ export function createFleet(options: FleetOptions): Fleet {
   };
 }
 
-/** A presence with every field that Discord demands (protocol reference 6.4). */
-function normalPresence(presence: Record<string, unknown>): Record<string, unknown> {
+const STATUSES: ReadonlySet<unknown> = new Set(['online', 'dnd', 'idle', 'invisible', 'offline']);
+
+/** A presence with every field that Discord demands, and none of a wrong type: that would cost the connection (6.4). */
+function normalPresence({
+  since,
+  activities,
+  status,
+  afk,
+}: Record<string, unknown>): Record<string, unknown> {
   return {
-    since: presence['since'] ?? null,
-    activities: presence['activities'] ?? [],
-    status: presence['status'] ?? 'online',
-    afk: presence['afk'] ?? false,
+    since: typeof since === 'number' ? since : null,
+    activities: Array.isArray(activities) ? activities : [],
+    status: STATUSES.has(status) ? status : 'online',
+    afk: afk === true,
   };
 }

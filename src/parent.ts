@@ -27,10 +27,7 @@ const PAUSE_MAX_MS = 30_000;
 /** How long the daemon gets to end after SIGTERM before it is killed. */
 const STOP_MS = 5_000;
 
-const DAEMON = path.join(
-  import.meta.dirname,
-  process.argv[1]?.endsWith('.js') ? 'daemon-main.js' : 'daemon-main.ts',
-);
+const DAEMON = path.join(import.meta.dirname, `daemon-main${path.extname(import.meta.filename)}`);
 
 /** Exit statuses after which a restart can't help: a person must act. */
 const FINAL_EXITS: ReadonlySet<number> = new Set(
@@ -91,6 +88,12 @@ export async function runParent(options: ParentOptions): Promise<number> {
     return ERRORS.LISTEN_FAILED.exit;
   }
 
+  process.stdout.on('error', () => undefined);
+  const address = server.address();
+  log.info(
+    'parent.listening',
+    typeof address === 'object' && address ? { host: address.address, port: address.port } : {},
+  );
   return new Promise((resolve) => {
     let pause: NodeJS.Timeout | undefined;
     const finish = (status: number): void => {
@@ -124,6 +127,11 @@ export async function runParent(options: ParentOptions): Promise<number> {
         if (stopping) return finish(code ?? 0);
         if (code !== null && FINAL_EXITS.has(code)) return finish(code);
         const pauseMs = restartPauseMs(deaths);
+        if (code === 0) {
+          log.info('daemon.restarts', {}, 'the daemon ended as it was asked to, and is started again');
+          pause = setTimeout(start, pauseMs);
+          return;
+        }
         log.warn(
           'daemon.died',
           { code, signal, livedMs: Math.round(livedMs), pauseMs },

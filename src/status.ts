@@ -53,14 +53,15 @@ export function createStatus(options: StatusOptions): () => Status {
         (shard): ShardReport => ({
           id: shard.shard,
           phase: shard.phase,
-          sessionAgeMs: shard.sessionSince === null ? null : Math.max(0, clock.now() - shard.sessionSince),
+          sessionAgeMs:
+            shard.sessionSince === null ? null : Math.max(0, Math.round(clock.now() - shard.sessionSince)),
           s: journal.tip(shard.shard).s,
           epoch: options.fleet()?.epoch(shard.shard) ?? 0,
           resumes: shard.resumes,
           identifies: shard.identifies,
           reconnects: Object.values(shard.ended).reduce((total, count) => total + count, 0),
           latencyMs: shard.latencyMs,
-          lastEventAgeMs: shard.lastDispatchAgeMs,
+          lastEventAgeMs: shard.lastDispatchAgeMs === null ? null : Math.round(shard.lastDispatchAgeMs),
         }),
       ),
       ledger: {
@@ -130,7 +131,7 @@ function reportJournal(options: StatusOptions, bytesPerSecond: number): JournalR
     segments: stats.segments,
     windowMinutes: Math.round(Math.min(byBytes, config.journalMaxAgeMs / MINUTE_MS) * 10) / 10,
     bytesPerSecond: Math.round(bytesPerSecond),
-    oldestAgeMs: stats.oldestAt > 0 ? Math.max(0, clock.now() - stats.oldestAt) : null,
+    oldestAgeMs: stats.oldestAt > 0 ? Math.max(0, Math.round(clock.now() - stats.oldestAt)) : null,
     pendingBytes: stats.pendingBytes,
     condition: stats.condition,
   };

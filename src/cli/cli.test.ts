@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -91,7 +92,6 @@ describe('command line', () => {
       flag.error,
       /^holdfast: unknown option '--jsn'\n\(Did you mean --json\?\)\n {2}→ see --help$/,
     );
-    assert.equal((await holdfast('sim', '--guilds', 'many')).exit, 64);
   });
 
   it('has no --token, and says why without showing what was given', async () => {
@@ -106,6 +106,37 @@ describe('command line', () => {
   it('prints its version', async () => {
     assert.match((await holdfast('version')).out, /^holdfast \d+\.\d+\.\d+ \(node \d+\.\d+\.\d+\)$/);
     assert.equal((await holdfast('--version')).exit, 0);
+  });
+});
+
+describe('holdfast sim', () => {
+  it('answers what it cannot take with 64, and says what it expects', async () => {
+    const wrong: Array<[words: string[], says: RegExp]> = [
+      [['--guilds', 'many'], /Expected a whole number from 0/],
+      [['--shards', '0'], /Expected a whole number from 1/],
+      [['--session-ttl', '3'], /Expected a duration with its unit/],
+      [['--time-scale', '0'], /Expected a number above 0/],
+      [['--intents', 'GUILD'], /Expected intent names; no such intent: GUILD;/],
+      [['--truth-file', path.join(folder, 'absent', 'truth')], /--truth-file: ENOENT/],
+    ];
+    for (const [words, says] of wrong) {
+      const { exit, error } = await holdfast('sim', '--port', '0', ...words);
+      assert.equal(exit, 64, words.join(' '));
+      assert.match(error, says);
+    }
+    const { exit, error } = await holdfast('sim', '--token', 'hunter2');
+    assert.equal(exit, 64);
+    assert.ok(!error.includes('hunter2'));
+  });
+
+  it('says which port is taken, and exits with 76', async () => {
+    const taken = net.createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as net.AddressInfo;
+    const { exit, error } = await holdfast('sim', '--port', String(port));
+    taken.close();
+    assert.equal(exit, 76);
+    assert.match(error, new RegExp(`in use 127\\.0\\.0\\.1:${port}; take another --port`));
   });
 });
 

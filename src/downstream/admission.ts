@@ -94,6 +94,8 @@ export function readMessage(data: Buffer, isBinary: boolean): HandlerMessage | R
   if (op === OP.PRESENCE_UPDATE && !PRESENCE_FIELDS.every((field) => Object.hasOwn(body, field))) {
     return refuse(CLOSE.UNKNOWN_OPCODE, 'Presence update needs since, activities, status and afk');
   }
+  const flaw = commandFlaw(op, body);
+  if (flaw) return refuse(CLOSE.UNKNOWN_OPCODE, `Op ${op} needs ${flaw}`);
   if (data.length > SEND_BYTES_MAX) {
     return refuse(
       CLOSE.DECODE_ERROR,
@@ -101,6 +103,29 @@ export function readMessage(data: Buffer, isBinary: boolean): HandlerMessage | R
     );
   }
   return { type: 'command', op, data: body, text };
+}
+
+const isSnowflake = (value: unknown): boolean => typeof value === 'string' && /^\d{15,20}$/.test(value);
+
+/**
+ * What a command lacks that Discord answers with close 4001: passed on, it would cost the shard's connection, and the
+ * handler that sent it would not be told. Fields that Discord merely ignores are not looked at.
+ */
+function commandFlaw(op: number, body: Record<string, unknown>): string | undefined {
+  const { guild_id: guildId, guild_ids: guildIds, channel_id: channelId } = body;
+  if (op === OP.REQUEST_SOUNDBOARD_SOUNDS) {
+    return Array.isArray(guildIds) && guildIds.every(isSnowflake)
+      ? undefined
+      : 'guild_ids, a list of snowflakes';
+  }
+  if (op === OP.PRESENCE_UPDATE) return Array.isArray(body['activities']) ? undefined : 'activities, a list';
+  if (!isSnowflake(guildId)) return 'guild_id, a snowflake';
+  if (op === OP.VOICE_STATE_UPDATE && channelId !== null && !isSnowflake(channelId))
+    return 'channel_id, a snowflake or null';
+  if (op === OP.REQUEST_GUILD_MEMBERS && body['query'] === undefined && body['user_ids'] === undefined)
+    return 'query or user_ids';
+  if (op === OP.REQUEST_CHANNEL_INFO && !Array.isArray(body['fields'])) return 'fields, a list';
+  return undefined;
 }
 
 /** The version and encoding asked for in the connection's URL. */

@@ -50,6 +50,7 @@ const operations = {
   async sync(fixture: Fixture, model: Model, random: Random): Promise<void> {
     const tips = tipsOf(fixture);
     const syncing = fixture.journal.sync();
+    if (random.next() < 0.5) await Promise.resolve(); // it has begun
     if (random.next() < 0.5) {
       operations.append(fixture, model, random);
       operations.flush(fixture, model);

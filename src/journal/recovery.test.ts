@@ -191,6 +191,22 @@ describe('journal › damage', () => {
     assert.deepEqual(fixture.readAll(record!.shard), expected);
   });
 
+  test('a record that rots alone, far from its next, is not shown either', () => {
+    const fixture = openFixture({ segmentBytes: 1024 * 1024 });
+    for (let i = 0; i < 5; i++) {
+      write(fixture, 1, 1);
+      write(fixture, 0, 1, 30_000);
+    }
+    const third = recordsOf(fixture.disk.contents(fileOf('00000001.seg'))).find(
+      ({ shard, s }) => shard === 1 && s === 3,
+    )!;
+    damage(fixture, '00000001.seg', third.end - 1, third.end);
+    assert.deepEqual(
+      fixture.readAll(1),
+      run(1, 1, 5).filter(({ s }) => s !== 3),
+    );
+  });
+
   test('a damaged head: readers find their place, the tips hold, and a floor is still told', async () => {
     const fixture = await synced();
     const restore = keepFolder(fixture);
@@ -296,6 +312,7 @@ describe('journal › lost power', () => {
       const fixture = openFixture({ segmentBytes: 1024 * 1024 });
       write(fixture, 0, 5);
       const syncing = fixture.journal.sync();
+      await Promise.resolve(); // it has begun
       write(fixture, 0, 40, 5000);
       await syncing;
       write(fixture, 0, 5);

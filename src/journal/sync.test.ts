@@ -22,11 +22,24 @@ describe('journal › sync', () => {
 
   test('two at once: neither resolves before the disk has done it, nor disturbs the other', async () => {
     const fixture = openFixture();
+    const { open } = fixture.disk;
+    let calls = 0;
+    fixture.disk.open = (path, options) => {
+      const file = open(path, options);
+      return {
+        ...file,
+        async sync() {
+          // Some take longer than others.
+          for (let turns = (calls++ % 3) * 5; turns > 0; turns--) await Promise.resolve();
+          await file.sync();
+        },
+      };
+    };
     fill(fixture, 0, 30);
     const first = fixture.journal.sync();
     await fixture.journal.sync();
-    fixture.crash();
     await first;
+    fixture.crash();
     assert.deepEqual(fixture.readAll(0), run(0, 1, 30));
   });
 

@@ -32,7 +32,7 @@ export type SessionRow =
   | { readonly type: 'session'; readonly session: StoredSession }
   | { readonly type: 'lost'; readonly shard: number }
   | { readonly type: 'tips'; readonly tips: readonly StoredTip[] }
-  | { readonly type: 'reset' };
+  | { readonly type: 'reset'; readonly epochs: ReadonlyArray<readonly [shard: number, epoch: number]> };
 
 export interface SessionTable {
   layout(): FixedLayout | undefined;
@@ -43,7 +43,10 @@ export interface SessionTable {
   begin(session: StoredSession): void;
   lose(shard: number): void;
   checkpoint(tips: readonly StoredTip[]): void;
-  reset(): void;
+  /** Forgets layout and sessions. `epochs` are the newest ones by shard: no session of theirs comes back. */
+  reset(epochs: ReadonlyArray<readonly [shard: number, epoch: number]>): void;
+  /** Sessions of this epoch and older were given up; 0 when none were. */
+  givenUp(shard: number): number;
   /** Writes everything into a new file: the folder vanished. */
   recreate(file: RecordFile<SessionRow>): void;
 }
@@ -56,6 +59,7 @@ export function openSessionTable(opened: RecordFile<SessionRow>): SessionTable {
   let layout: FixedLayout | undefined;
   const sessions = new Map<number, StoredSession>();
   const tips = new Map<number, StoredTip>();
+  const givenUp = new Map<number, number>();
   let appends = 0;
 
   const apply = (row: SessionRow): void => {
@@ -66,9 +70,11 @@ export function openSessionTable(opened: RecordFile<SessionRow>): SessionTable {
     else {
       layout = undefined;
       sessions.clear();
+      for (const [shard, epoch] of row.epochs) givenUp.set(shard, epoch);
     }
   };
   const rows = (): SessionRow[] => [
+    { type: 'reset', epochs: [...givenUp] },
     ...(layout ? [{ type: 'layout', layout } as const] : []),
     ...Array.from(sessions.values(), (session) => ({ type: 'session', session }) as const),
     { type: 'tips', tips: [...tips.values()] },
@@ -91,7 +97,8 @@ export function openSessionTable(opened: RecordFile<SessionRow>): SessionTable {
     begin: (session) => write({ type: 'session', session }),
     lose: (shard) => write({ type: 'lost', shard }),
     checkpoint: (current) => write({ type: 'tips', tips: current }),
-    reset: () => write({ type: 'reset' }),
+    reset: (epochs) => write({ type: 'reset', epochs }),
+    givenUp: (shard) => givenUp.get(shard) ?? 0,
     recreate(next) {
       file = next;
       file.rewrite(rows());

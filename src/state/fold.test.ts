@@ -109,7 +109,7 @@ function openGuild(options: FoldOptions): { bench: Bench; id: string } {
 /** Makes the event until there was something to make it about, and checks after each. */
 function runMaker(maker: EventMaker, options: FoldOptions, commits: boolean): void {
   let made = 0;
-  for (let choice = 0; choice < 4; choice++) {
+  for (let choice = 0; choice < 3; choice++) {
     const { bench, id } = openGuild(options);
     if (commits) bench.commit();
     const d = maker.make(bench.reference.guild(id)!, (below) => choice % below);
@@ -186,7 +186,7 @@ describe('fold', () => {
           check(bench);
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 

@@ -645,6 +645,23 @@ describe('keeper', () => {
     world.check(0);
   });
 
+  test('does nothing before it is told how far the journal goes', () => {
+    const { lines, log } = createLines();
+    const world = createWorld({ log });
+    populate(world, 0);
+    world.allow();
+    world.keeper.fold({ durable: true });
+    world.restart();
+    world.clock.advance(100_000);
+    world.keeper.tick();
+    world.keeper.catchUp();
+    assert.equal(world.keeper.fold(), true);
+    assert.equal(receive(world.keeper, 0, world.position(0), 1).received.outcome, 'failed');
+    world.restart();
+    world.check(0);
+    assert.deepEqual(lines, []);
+  });
+
   test('folds when it is due, and sooner when much waits', () => {
     const world = createWorld({ foldIntervalMs: 10_000, foldBytes: 100_000 });
     const [guild] = populate(world, 0);

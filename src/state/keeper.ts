@@ -1,6 +1,7 @@
 // Keeps state in step with the journal: when to read on, when to store, what may be trimmed, and snapshots as of
 // any position. Runs inside the worker thread, or in a test's own thread: it is synchronous and owns no timers.
 
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import {
@@ -130,9 +131,10 @@ export function openKeeper(options: KeeperOptions): Keeper {
   let staleStarts = 0;
   let follower: Follower | undefined;
 
-  /** Begins to follow the journal once it is known how far it goes. */
+  /** Begins to follow the journal, which must not happen before it is known how far it goes. */
   const follow = (): Follower => {
     if (follower) return follower;
+    assert(isKnown(), 'the journal is followed before its end is known');
     const from = startingPlace();
     storedScan = from;
     frontier = from;
@@ -147,15 +149,16 @@ export function openKeeper(options: KeeperOptions): Keeper {
     return follower;
   };
 
+  const isKnown = (): boolean => compareLogPositions(target, ZERO) > 0;
+
   const startingPlace = (): LogPosition => {
     const stored = store.scan();
-    if (!stored) return segments.first() ?? target;
-    // Cut back within its segment, as after a power loss: read that again, positions tell what is folded.
-    const cut = stored.segment === target.segment && stored.offset > target.offset;
-    if (cut || !segments.isBoundary(stored)) return { segment: stored.segment, offset: 0 };
-    if (stored.segment <= target.segment) return stored;
+    if (stored && segments.newest() >= stored.segment) {
+      // Cut back within its segment, as after a power loss: read that again, positions tell what is folded.
+      return segments.isBoundary(stored) ? stored : { segment: stored.segment, offset: 0 };
+    }
     // The journal is another one than the state was made from: its epochs mean nothing here.
-    startEmpty('it was made from another journal than the one that is there');
+    if (stored) startEmpty('it was made from another journal than the one that is there');
     return segments.first() ?? target;
   };
 
@@ -210,6 +213,7 @@ export function openKeeper(options: KeeperOptions): Keeper {
       sink.end(outcome);
       return { grant() {}, cancel() {} };
     };
+    if (!isKnown()) return ended('failed');
     const wanted: Position = { epoch: request.epoch, s: request.s };
     const journal = follow();
     const track = folding.track(request.shard);
@@ -253,10 +257,10 @@ export function openKeeper(options: KeeperOptions): Keeper {
     },
     tick() {
       streams.expire(options.snapshotIdleMs ?? 60_000);
-      if (compareLogPositions(target, ZERO) > 0 && isDue()) guarded(() => fold(false));
+      if (isKnown() && isDue()) guarded(() => fold(false));
     },
-    fold: (how) => guarded(() => fold(how?.durable ?? false)),
-    catchUp: () => void guarded(() => follow().advance(target)),
+    fold: (how) => !isKnown() || guarded(() => fold(how?.durable ?? false)),
+    catchUp: () => void (isKnown() && guarded(() => follow().advance(target))),
     snapshot: (request, sink) => guarded(() => snapshot(request, sink)),
     pump: () => guarded(() => streams.pump()),
     status() {
@@ -283,7 +287,7 @@ export function openKeeper(options: KeeperOptions): Keeper {
     },
     close() {
       streams.close();
-      if (compareLogPositions(target, ZERO) > 0) guarded(() => fold(true));
+      if (isKnown()) guarded(() => fold(true));
       segments.close();
       store.close();
     },

@@ -22,6 +22,8 @@ const OPEN_FILES_MAX = 8;
 export interface SegmentLog {
   /** The oldest place there is, or undefined when there are no segments. */
   first(): LogPosition | undefined;
+  /** The newest segment's number, or -1. */
+  newest(): number;
   /** Whether a record begins at this place, or its segment ends there. */
   isBoundary(place: LogPosition): boolean;
   /**
@@ -39,7 +41,7 @@ export interface SegmentLog {
    * Nothing is read beyond `to`, the end of the log as far as it is known to be final.
    */
   load(place: LogPosition, length: number, to: LogPosition): RecordBytes | undefined;
-  /** An own copy of some bytes. Throws when they are gone. */
+  /** An own copy of some bytes. Throws BytesGoneError when they are not there any more. */
   read(place: LogPosition, length: number): Buffer;
   /** Keeps a segment readable, even if it is trimmed, until it is let go as often as it was held. */
   hold(segment: number): void;
@@ -57,6 +59,11 @@ export interface RecordBytes {
   readonly buffer: Buffer;
   readonly at: number;
   readonly end: number;
+}
+
+/** Bytes of the journal that were known are gone: somebody removed them against the frontier. */
+export class BytesGoneError extends Error {
+  override name = 'BytesGoneError';
 }
 
 /** Opens the journal in `directory` for reading; it need not exist yet. */
@@ -119,6 +126,7 @@ export function openSegmentLog(disk: Disk, directory: string): SegmentLog {
       const number = files.next(0);
       return number === undefined ? undefined : { segment: number, offset: 0 };
     },
+    newest: () => files.newest(),
     isBoundary(place) {
       const file = files.open(place.segment);
       if (!file || place.offset === file.size()) return true;
@@ -155,7 +163,7 @@ export function openSegmentLog(disk: Disk, directory: string): SegmentLog {
       const file = files.open(place.segment);
       const bytes = Buffer.allocUnsafe(length);
       if (!file || readFully(file, bytes, 0, length, place.offset) < length)
-        throw new Error(`journal bytes at ${segmentName(place.segment)}:${place.offset} are gone`);
+        throw new BytesGoneError(`journal bytes at ${segmentName(place.segment)}:${place.offset} are gone`);
       return bytes;
     },
     hold: (segment) => files.hold(segment),
@@ -235,6 +243,7 @@ function createFiles(disk: Disk, directory: string) {
   return {
     open: openFile,
     next: (from: number): number | undefined => numbers().find((number) => number >= from),
+    newest: (): number => numbers().at(-1) ?? -1,
     hold(segment: number): void {
       openFile(segment);
       held.set(segment, (held.get(segment) ?? 0) + 1);

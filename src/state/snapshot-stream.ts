@@ -3,6 +3,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Position } from '../journal/position.ts';
+import { BytesGoneError } from './segment-log.ts';
 
 /** What a snapshot is, told before its first chunk. */
 export interface SnapshotHead {
@@ -90,6 +91,7 @@ export function createSnapshotStreams(clock: Clock): SnapshotStreams {
           next = stream.chunks.next();
         } catch (error) {
           end(stream, 'failed');
+          if (error instanceof BytesGoneError) continue;
           throw error;
         }
         if (next.done) {
