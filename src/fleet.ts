@@ -47,6 +47,7 @@ export interface Fleet {
   epoch(shard: number): number;
 }
 
+const STATUSES: ReadonlySet<unknown> = new Set(['online', 'dnd', 'idle', 'invisible', 'offline']);
 const DEFAULT_PRESENCE = JSON.stringify(normalPresence({}));
 
 /** Creates the fleet; sessions that were stored will be resumed when it starts. */
@@ -198,8 +199,6 @@ export function createFleet(options: FleetOptions): Fleet {
     epoch: (shard) => epochs[shard] ?? 0,
   };
 }
-
-const STATUSES: ReadonlySet<unknown> = new Set(['online', 'dnd', 'idle', 'invisible', 'offline']);
 
 /** A presence with every field that Discord demands, and none of a wrong type: that would cost the connection (6.4). */
 function normalPresence({
