@@ -102,6 +102,8 @@ function inPlace(event: object, shard: number, random: Random): object {
   if ('guild_id' in placed) placed['guild_id'] = guild;
   if ('channel_id' in placed)
     placed['channel_id'] = partId(guild, 1000 + Math.floor(random.next() ** 2 * CHANNELS_PER_GUILD));
+  // As many leave a voice channel as join one.
+  if ('self_mute' in placed && random.next() < 0.5) placed['channel_id'] = null;
   if ('user_id' in placed) placed['user_id'] = person;
   for (const key of ['user', 'author']) if (key in placed) (placed[key] as { id: string }).id = person;
   if (placed['type'] === 0 && 'permission_overwrites' in placed) placed['id'] = partId(guild, 1000);
