@@ -103,10 +103,8 @@ export function createFleet(options: FleetOptions): Fleet {
 
   /** READY is on stable storage before anything else happens to the session: an unsaved one costs an IDENTIFY. */
   const keepSession = (session: StoredSession): void => {
-    guard('session.begun', () => {
-      journal.syncNow();
-      table.begin(session);
-    });
+    guard('journal.sync', () => journal.syncNow());
+    guard('session.begun', () => table.begin(session));
   };
 
   const guard = (what: string, write: () => void): void => {

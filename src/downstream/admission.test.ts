@@ -17,6 +17,7 @@ import {
   readMessage,
 } from './admission.ts';
 
+const GUILD = '175928847299117063';
 const layout = { shardCount: 4, intents: UNPRIVILEGED_INTENTS };
 
 function read(message: unknown) {
@@ -59,7 +60,19 @@ describe('a message', () => {
     ['a command with text', { op: 8, d: 'all' }, 4002, /op 8 needs an object/],
     ['a presence without afk', { op: 3, d: { ...presence, afk: undefined } }, 4001, /afk/],
     ['a presence without activities', { op: 3, d: { ...presence, activities: undefined } }, 4001, /activit/],
-    ['a command beyond 4096 bytes', { op: 8, d: { nonce: 'x'.repeat(4096) } }, 4002, /at most 4096/],
+    ['a presence of no list', { op: 3, d: { ...presence, activities: {} } }, 4001, /activities, a list/],
+    ['a voice state of no guild', { op: 4, d: { channel_id: null } }, 4001, /guild_id, a snowflake/],
+    ['a voice state without a channel', { op: 4, d: { guild_id: GUILD } }, 4001, /channel_id/],
+    ['a request for members of nobody', { op: 8, d: { guild_id: GUILD } }, 4001, /query or user_ids/],
+    ['a request for members of a name', { op: 8, d: { guild_id: 'mine', query: '' } }, 4001, /guild_id/],
+    ['a request for sounds of one', { op: 31, d: { guild_ids: GUILD } }, 4001, /a list of snowflakes/],
+    ['a request for channels without fields', { op: 43, d: { guild_id: GUILD } }, 4001, /fields, a list/],
+    [
+      'a command beyond 4096 bytes',
+      { op: 8, d: { guild_id: GUILD, query: '', nonce: 'x'.repeat(4096) } },
+      4002,
+      /at most 4096/,
+    ],
     [
       'anything beyond 15 KiB',
       { op: 2, d: { token: 'x'.repeat(HANDLER_MESSAGE_BYTES_MAX) } },
@@ -87,15 +100,23 @@ describe('a message', () => {
     assert.equal('type' in message && message.type, 'identify');
   });
 
-  it('that commands keeps its text byte for byte', () => {
-    for (const op of [3, 4, 8, 31, 43]) {
-      const text = `{ "op" : ${op}, "d":{"user_ids":[175928847299117063],"since":null,"activities":[],"status":"idle","afk":false}}`;
+  const commands: Array<[op: number, d: string]> = [
+    [3, '{"since":null,"activities":[],"status":"idle","afk":false}'],
+    [4, '{"guild_id":"175928847299117063","channel_id":null,"self_mute":false}'],
+    [4, '{"guild_id":175928847299117063,"channel_id":175928847299117064}'],
+    [8, '{"guild_id":175928847299117063,"presences":false,"limit":0,"query":""}'],
+    [8, '{"guild_id":"175928847299117063","user_ids":[175928847299117065]}'],
+    [31, '{"guild_ids":["175928847299117063"]}'],
+    [43, '{"guild_id":"175928847299117063","fields":["status"]}'],
+  ];
+  for (const [op, d] of commands) {
+    it(`that commands by op ${op} keeps its text byte for byte: ${d}`, () => {
+      const text = `{ "op" : ${op}, "d":${d}}`;
       const message = read(text);
       assert.ok('type' in message && message.type === 'command');
-      assert.equal(message.op, op);
-      assert.equal(message.text, text);
-    }
-  });
+      assert.deepEqual([message.op, message.text], [op, text]);
+    });
+  }
 
   it('of random bytes gets an answer', () => {
     fc.assert(

@@ -105,7 +105,11 @@ export function readMessage(data: Buffer, isBinary: boolean): HandlerMessage | R
   return { type: 'command', op, data: body, text };
 }
 
-const isSnowflake = (value: unknown): boolean => typeof value === 'string' && /^\d{15,20}$/.test(value);
+/** An id as text, or as the number that discord.py sends; Discord reads both. */
+const isSnowflake = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? /^\d{15,20}$/.test(value)
+    : Number.isInteger(value) && (value as number) >= 1e14;
 
 /**
  * What a command lacks that Discord answers with close 4001: passed on, it would cost the shard's connection, and the

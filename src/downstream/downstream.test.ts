@@ -165,7 +165,7 @@ describe('commands', () => {
     const handler = await world.connect();
     handler.identify({ shard: 1 });
     await handler.ready();
-    const text = '{"op":8,"d":{"guild_id":"1","query":"","limit":0}}';
+    const text = '{"op":8,"d":{"guild_id":"175928847299117063","query":"","limit":0}}';
     handler.send(text);
     await until('the command arrives', () => world.commands.length > 0);
     assert.deepEqual(world.commands, [{ shard: 1, op: 8, text }]);
@@ -177,7 +177,7 @@ describe('commands', () => {
     const handler = await world.connect();
     handler.identify();
     await handler.ready();
-    handler.send({ op: 4, d: { guild_id: '1', channel_id: null } });
+    handler.send({ op: 4, d: { guild_id: '175928847299117063', channel_id: null } });
     const { code, reason } = await handler.closed();
     assert.equal(code, 4008);
     assert.match(reason, /120 per 60 s on shard 0/);
@@ -187,7 +187,7 @@ describe('commands', () => {
     await start({ layout: undefined });
     const handler = await world.connect();
     handler.identify();
-    handler.send({ op: 8, d: { guild_id: '1' } });
+    handler.send({ op: 8, d: { guild_id: '175928847299117063', query: '' } });
     handler.send({ op: 1, d: null });
     await handler.next('an ACK', ({ op }) => op === 11);
     assert.deepEqual(world.commands, []);

@@ -242,7 +242,7 @@ describe('a take-over', () => {
     await newer.event(last);
     assert.deepEqual(newer.events(), range(handed + 1, last));
     assert.deepEqual(older.events(), range(5, handed));
-    older.send({ op: 8, d: { guild_id: '1' } });
+    older.send({ op: 8, d: { guild_id: '175928847299117063', query: '' } });
     older.send({ op: 1, d: null });
     await older.next('an ACK', ({ op }) => op === 11);
     assert.deepEqual(world.commands, []);
@@ -250,7 +250,7 @@ describe('a take-over', () => {
       world.downstream.links().map(({ phase }) => phase),
       ['parked', 'live'],
     );
-    newer.send({ op: 8, d: { guild_id: '1' } });
+    newer.send({ op: 8, d: { guild_id: '175928847299117063', query: '' } });
     await until('the command arrives', () => world.commands.length === 1);
   });
 

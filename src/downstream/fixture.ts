@@ -35,8 +35,8 @@ export interface LogLine extends LogFields {
 /** What the source of snapshots does when it is asked. */
 export interface FakeState {
   guilds: number;
-  /** `held`: it answers nothing. */
-  answer: 'whole' | 'stale' | 'lost' | 'held';
+  /** `held`: it answers nothing. `broken`: it breaks off after READY. */
+  answer: 'whole' | 'stale' | 'lost' | 'held' | 'broken';
   /** Bytes of padding in each guild. */
   guildBytes: number;
   readonly requests: SnapshotRequest[];
@@ -348,6 +348,9 @@ function runSnapshot(state: FakeState, request: SnapshotRequest) {
       const payload = payloads.shift()!;
       credit -= payload.length;
       request.onPayloads([payload]);
+      if (answer !== 'broken') continue;
+      isOver = true;
+      return request.onFailed();
     }
     if (payloads.length > 0) return;
     isOver = true;

@@ -11,7 +11,7 @@ afterEach(() => world?.close());
 
 async function start(options?: WorldOptions): Promise<World> {
   world = await startWorld(options);
-  world.ready();
+  for (const shard of [0, 1]) world.ready(shard);
   return world;
 }
 

@@ -80,6 +80,21 @@ describe('a new name', () => {
     assert.equal(world.cursors.get('bot', 0), undefined);
   });
 
+  it('whose snapshot breaks off gets op 9, and a whole one when it identifies again', async () => {
+    await start();
+    world.ready();
+    world.state.answer = 'broken';
+    const handler = await world.connect();
+    handler.identify();
+    await handler.next('READY', ({ t }) => t === 'READY');
+    await handler.invalid();
+    world.state.answer = 'whole';
+    handler.identify();
+    assert.equal(await handler.ready(), 4);
+    world.events(1);
+    await handler.event(5);
+  });
+
   it('that gets a big snapshot gets it as fast as it reads, and no faster', async () => {
     await start();
     world.ready();
