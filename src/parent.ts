@@ -23,7 +23,7 @@ const WAITING_MAX = 2_000;
 const WAITING_MS = 25_000;
 /** A daemon that lived less than this died young: the pause before the next start grows. */
 const YOUNG_MS = 30_000;
-const PAUSE_MAX_MS = 30_000;
+const PAUSE_MAX_MS = 3_000;
 /** How long the daemon gets to end after SIGTERM before it is killed. */
 const STOP_MS = 5_000;
 

@@ -91,7 +91,7 @@ describe('a handler that breaks the rules', () => {
     for (const op of [0, 5, 7, 10, 11, 99, -1]) await isClosed(`{"op":${op},"d":{}}`, 4001, /Unknown opcode/);
     const presence = { since: null, activities: [], status: 'online', afk: false };
     await isClosed(JSON.stringify({ op: OP.PRESENCE_UPDATE, d: presence }), 4003, /IDENTIFY or RESUME first/);
-    const voice = { guild_id: '1', channel_id: null, self_mute: false, self_deaf: false };
+    const voice = { guild_id: '100000000000000001', channel_id: null, self_mute: false, self_deaf: false };
     await isClosed(JSON.stringify({ op: OP.VOICE_STATE_UPDATE, d: voice }), 4003, /IDENTIFY or RESUME first/);
   });
 

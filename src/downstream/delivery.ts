@@ -86,8 +86,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (isEvent) dispatched++;
       if (links[header.shard] === undefined) continue;
       const run = runOf(header.shard);
-      if (header.epoch !== run.epoch || header.s !== run.lastS + 1 || header.type === EVENT.READY)
-        run.plain = false;
+      if (header.epoch !== run.epoch || header.s !== run.lastS + 1) run.plain = false;
       run.lastS = header.s;
       if (!isEvent) continue;
       const size = header.payloadEnd - header.payloadStart;

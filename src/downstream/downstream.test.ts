@@ -47,7 +47,7 @@ describe('a connection', () => {
   const refused: Array<[name: string, message: unknown, code: number, reason: RegExp]> = [
     ['no JSON', '{', 4002, /not valid JSON/],
     ['an unknown op', { op: 77, d: {} }, 4001, /77/],
-    ['a command before IDENTIFY', { op: 8, d: {} }, 4003, /IDENTIFY or RESUME first/],
+    ['a command before IDENTIFY', { op: 31, d: { guild_ids: [] } }, 4003, /IDENTIFY or RESUME first/],
     ['a wrong token', { op: 2, d: { token: 'nonsense', intents: 1, shard: [0, 2] } }, 4004, /Authentication/],
     ['no token', { op: 2, d: { intents: 1, shard: [0, 2] } }, 4004, /Authentication/],
     [
@@ -289,7 +289,7 @@ describe('the end of the daemon', () => {
     assert.deepEqual([proven.s, doubt.s, deaths], [p, last, 0], 'in doubt, and not held against it');
   });
 
-  it('lets a handshake that comes too late through, to close it with 4000', async () => {
+  it('lets a handshake that comes too late through, to close it with 4000', async (t) => {
     await start();
     world.ready();
     const mute = await world.connect({ autoPong: false });
@@ -298,10 +298,12 @@ describe('the end of the daemon', () => {
     await world.isLive();
     world.events(1);
     const socket = net.connect(world.port, '127.0.0.1');
+    t.after(() => socket.destroy());
     await new Promise((resolve) => socket.once('connect', resolve));
     await quiet();
     const closing = world.restart();
     const ws = new WebSocket('ws://holdfast/', { createConnection: () => socket });
+    ws.on('error', () => {});
     const code = await new Promise((resolve) => ws.on('close', resolve));
     assert.equal(code, 4000);
     world = await closing;

@@ -56,7 +56,7 @@ export interface Handler {
   events(): number[];
 }
 
-const PATIENCE_MS = 3_000;
+const PATIENCE_MS = 6_000;
 
 /** Connects, and waits until the handshake is done. */
 export async function connectHandler(port: number, options: HandlerOptions): Promise<Handler> {

@@ -70,6 +70,8 @@ export interface World {
   gone(handler: Handler): Promise<void>;
   /** Appends READY of the shard's next epoch, and `guilds` as backfill. */
   ready(shard?: number, guilds?: number): void;
+  /** How far upstream has got: the journal's tip, or beyond while the disk fails. */
+  upstream(shard: number): Position;
   /** Appends `count` events, and writes them. Returns the last `s`. */
   events(count: number, options?: EventOptions): number;
   /** Appends one event at a place of the test's choice: a gap, or a record that is there already. */
@@ -95,6 +97,8 @@ export interface EventOptions {
 }
 
 export const TICK_MS = 50;
+/** How long a test waits for a socket before it gives up: a busy machine is no failure. */
+const PATIENCE_MS = 6_000;
 const GUILDS = 3;
 /** Each world gets luck of its own, so that session ids differ. */
 let worlds = 0;
@@ -106,7 +110,7 @@ export function nameOfToken(token: string): string | undefined {
 
 /** Waits for something that real sockets bring about. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + 3_000;
+  const end = performance.now() + PATIENCE_MS;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -188,14 +192,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await new Promise<void>((resolve) => downstream.server.listen(0, '127.0.0.1', resolve));
   const handlers = new Set<Handler>();
   /** Where each shard's upstream stands. */
-  const upstream = new Map<number, Position>();
-  const tipOf = (shard: number): Position => upstream.get(shard) ?? journal.tip(shard);
+  const positions = new Map<number, Position>();
+  const tipOf = (shard: number): Position => positions.get(shard) ?? journal.tip(shard);
 
   const append = (shard: number, position: Position, type: EventName, event: EventOptions = {}): void => {
     const message = eventMessage(type, position.s, event.bytes, position.epoch);
     const at = event.receivedAt ?? clock.now();
     journal.append(shard, position.epoch, position.s, EVENT[type], at, message, 0, message.length);
-    upstream.set(shard, position);
+    positions.set(shard, position);
   };
 
   const stop = async (): Promise<void> => {
@@ -244,6 +248,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       for (let s = 2; s <= guilds + 1; s++) append(shard, { epoch, s }, 'GUILD_CREATE');
       journal.flush();
     },
+    upstream: tipOf,
     events(count, event = {}) {
       const shard = event.shard ?? 0;
       for (let i = 0; i < count; i++) {

@@ -93,6 +93,45 @@ describe('RESUME', () => {
     assert.deepEqual([world.tally().delivered, world.tally().inDoubt], [9, 0]);
   });
 
+  it('of an epoch that the name has left gets its rest again, and counts nothing twice', async () => {
+    await start();
+    const first = await world.live();
+    const last = world.events(5);
+    await first.event(last);
+    await world.proven();
+    const { id } = first.session;
+    world.ready();
+    world.tick();
+    await first.invalid();
+    first.identify();
+    await first.event(4);
+    await world.proven();
+    const before = { ...world.tally() };
+    const handler = await resume({ id, s: 6 });
+    await resumed(handler);
+    assert.deepEqual(handler.events(), range(7, last));
+    world.tick();
+    await handler.invalid();
+    assert.deepEqual(world.tally(), before);
+    assert.deepEqual(world.cursors.get('bot', 0)?.proven, { epoch: 2, s: 4 });
+  });
+
+  it('of an ended epoch that names what was never in it proves nothing', async () => {
+    await start();
+    const first = await world.live();
+    await world.gone(first);
+    const last = world.events(5);
+    world.ready();
+    const handler = await resume({ ...first.session, s: last + 1 });
+    await handler.invalid();
+    assert.deepEqual(world.cursors.get('bot', 0)?.proven, { epoch: 1, s: 4 });
+    handler.resume({ ...first.session, s: last });
+    await resumed(handler);
+    await handler.invalid();
+    assert.deepEqual(world.cursors.get('bot', 0)?.proven, { epoch: 1, s: last });
+    assert.equal(world.tally().delivered, 5);
+  });
+
   it('leaves out what expired, and names the place after it', async () => {
     await start();
     const first = await world.live();

@@ -1,5 +1,5 @@
-// Everything at once, by chance: events, epochs, gaps, killed and slow handlers, RESUMEs, take-overs, restarts and
-// crashes of ours. A judge then compares what was dispatched with what every handler got: within a session nothing
+// Everything at once, by chance: events, epochs, gaps, a full disk, killed and slow handlers, RESUMEs, take-overs,
+// restarts and crashes of ours. A judge then compares what was dispatched with what every handler got: within a session nothing
 // is missing and nothing is out of order; over all, nothing is lost, and nothing comes twice that was not announced.
 
 import assert from 'node:assert/strict';
@@ -51,6 +51,8 @@ interface Soak {
   readonly truth: Truth[];
   readonly lines: LogLine[];
   world: World;
+  /** Ends the time in which the disk takes nothing. */
+  heal: (() => void) | undefined;
 }
 
 const chance = (soak: Soak, probability: number): boolean => soak.random.next() < probability;
@@ -100,25 +102,39 @@ function append(soak: Soak, shard: number, count: number): void {
     const type = TYPES[Math.floor(soak.random.next() * TYPES.length)]!;
     const bytes = chance(soak, 0.05) ? 60_000 : 40;
     const s = world.events(1, { shard, type, bytes });
-    soak.truth.push({ shard, epoch: world.journal.tip(shard).epoch, s, type });
+    soak.truth.push({ shard, epoch: world.upstream(shard).epoch, s, type });
   }
 }
 
 function beginEpoch(soak: Soak, shard: number): void {
-  const { epoch } = soak.world.journal.tip(shard);
+  const { epoch } = soak.world.upstream(shard);
   soak.world.ready(shard, 2);
   for (const s of [2, 3]) soak.truth.push({ shard, epoch: epoch + 1, s, type: 'GUILD_CREATE' });
 }
 
 /** Discord leaves events out. They are no truth: they were never dispatched. */
 function skipAhead(soak: Soak, shard: number): void {
-  const { epoch, s } = soak.world.journal.tip(shard);
+  const { epoch, s } = soak.world.upstream(shard);
   const at = s + 1 + upTo(soak, 5);
   soak.world.eventAt({ epoch, s: at }, { shard });
   soak.truth.push({ shard, epoch, s: at, type: 'MESSAGE_CREATE' });
 }
 
+/** The disk is full, or is so no more. */
+function fillDisk(soak: Soak): void {
+  const { world } = soak;
+  if (!soak.heal) {
+    const times = Number.POSITIVE_INFINITY;
+    soak.heal = world.disk.fail({ call: 'write', path: '.seg', code: 'ENOSPC', times });
+    return;
+  }
+  soak.heal();
+  soak.heal = undefined;
+  world.tick(1_000);
+}
+
 async function replaceDaemon(soak: Soak, how: 'crash' | 'restart'): Promise<void> {
+  if (soak.heal) fillDisk(soak);
   const { lines } = soak.world;
   soak.world = await soak.world[how]();
   soak.lines.push(...lines);
@@ -155,6 +171,7 @@ async function step(soak: Soak, withRestarts: boolean): Promise<void> {
   else if (luck < 0.53) beginEpoch(soak, shard);
   else if (luck < 0.54) skipAhead(soak, shard);
   else if (luck < 0.56 && withRestarts) await replaceDaemon(soak, chance(soak, 0.5) ? 'crash' : 'restart');
+  else if (luck < 0.6 && chance(soak, soak.heal ? 0.5 : 0.25)) fillDisk(soak);
   for (const bot of soak.bots) await stepBot(soak, bot);
   if (chance(soak, 0.6)) soak.world.tick();
   if (chance(soak, 0.4)) await pause();
@@ -163,6 +180,7 @@ async function step(soak: Soak, withRestarts: boolean): Promise<void> {
 /** Gives every bot an honest connection until it has proven everything. */
 async function settleDown(soak: Soak): Promise<void> {
   const { world } = soak;
+  if (soak.heal) fillDisk(soak);
   for (const bot of soak.bots) {
     for (const { handler } of bot.connections) handler.ws.terminate();
     await disconnect(bot, { dies: false });
@@ -255,7 +273,7 @@ async function begin(seed: number): Promise<Soak> {
     session: undefined,
   });
   const bots = [bot('bot', 0), bot('bot', 1), bot('logger', 0), bot('slim', 0, INTENTS.GUILDS)];
-  const soak: Soak = { random: seededRandom(seed), bots, truth: [], lines: [], world };
+  const soak: Soak = { random: seededRandom(seed), bots, truth: [], lines: [], world, heal: undefined };
   for (const shard of [0, 1]) world.ready(shard);
   for (const one of bots) {
     const handler = await world.live(one);

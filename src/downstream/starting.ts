@@ -288,6 +288,7 @@ export function createStarting(options: StartingOptions): Starting {
       if (clock.monotonic() >= link.until) return ending.invalidate(link);
       return wait(link, 'waiting');
     }
+    if (session.epoch < tip.epoch && isBeyondEpoch(link)) return ending.invalidate(link);
     // A RESUME's seq is a proof: the handler itself says what it has. What lies before the proven was counted.
     const proven = cursors.get(link.name, link.shard)?.proven ?? at;
     if (proven.epoch > at.epoch) link.countedUpToS = Number.POSITIVE_INFINITY;
@@ -304,6 +305,20 @@ export function createStarting(options: StartingOptions): Starting {
       return ending.invalidate(link);
     }
     beginReading(link, at);
+  };
+
+  /** Whether a link's position is none of its epoch, which has ended: such a `seq` proves nothing. */
+  const isBeyondEpoch = (link: Link): boolean => {
+    let isBeyond = false;
+    const before = { epoch: link.epoch, s: link.s - 1 };
+    options
+      .journal()
+      .reader(link.shard, before)
+      .read(1, ({ epoch }) => {
+        isBeyond = epoch > link.epoch;
+        return false;
+      });
+    return isBeyond;
   };
 
   const check = (link: Link): void => {

@@ -13,7 +13,7 @@ import { type TrafficBatch, writeTraffic } from './traffic-fixture.ts';
 
 const [first, ...rest] = process.argv.slice(2);
 if (first === 'write') write(rest[0]!, rest.slice(1).map(Number));
-else bench(first === undefined ? ['900000', '16', '200'] : [first, ...rest]);
+else bench([first ?? '900000', rest[0] ?? '16', rest[1] ?? '200']);
 
 function write(directory: string, [events = 0, shards = 0, guildsPerShard = 0]: number[]): void {
   fs.mkdirSync(path.join(directory, 'journal'));

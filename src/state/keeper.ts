@@ -27,7 +27,7 @@ export interface KeeperTuning {
   readonly foldIntervalMs?: number;
   /** Fold sooner when this much journal waits (default 256 MiB). */
   readonly foldBytes?: number;
-  /** Store a batch when its changes take about this much memory (default 16 MiB). */
+  /** Store a batch when its changes take about this much memory (default 8 MiB). */
   readonly batchBytes?: number;
   /** How often a commit is synced (default 10 s). Only then does the frontier move. */
   readonly syncIntervalMs?: number;
@@ -143,7 +143,7 @@ export function openKeeper(options: KeeperOptions): Keeper {
       folding,
       from,
       end: () => target,
-      batchBytes: options.batchBytes ?? 16 * 1024 * 1024,
+      batchBytes: options.batchBytes ?? 8 * 1024 * 1024,
       store: () => commit(false),
     });
     return follower;

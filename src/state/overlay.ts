@@ -24,7 +24,6 @@ type PartChange = Uint8Array | null | typeof DROPPED;
 // About what an entry costs in memory beside its bytes.
 const ROW_WEIGHT_BYTES = 128;
 const TAIL_WEIGHT_BYTES = 64;
-const LISTED_MAX = 64;
 
 /** What an overlay that created or replaced a guild says of it. */
 interface Created extends GuildHead {
@@ -169,10 +168,9 @@ export class GuildOverlay {
     this.#listed ??= new Map();
     let ids = this.#listed.get(kind);
     if (ids === undefined) {
-      const rows = this.#base.partIds(this.#shard, this.id, kind, LISTED_MAX);
-      ids = rows.length < LISTED_MAX ? new Set(rows) : 'many';
+      ids = this.#base.partIds(this.#shard, this.id, kind) ?? 'many';
       this.#listed.set(kind, ids);
-      this.#owner.meter.bytes += rows.length * ROW_WEIGHT_BYTES;
+      this.#owner.meter.bytes += ROW_WEIGHT_BYTES;
     }
     return ids !== 'many' && !ids.has(id);
   }

@@ -81,8 +81,8 @@ export interface StateReader {
   blob(shard: number, guild: string): Uint8Array | undefined;
   /** Undefined when untouched, null when removed. */
   part(shard: number, guild: string, kind: PartKind, id: string): Uint8Array | null | undefined;
-  /** Ids that have a row of this kind, at most `limit` of them. */
-  partIds(shard: number, guild: string, kind: PartKind, limit: number): string[];
+  /** Ids that have a row of this kind, or undefined when they are too many to list. */
+  partIds(shard: number, guild: string, kind: PartKind): ReadonlySet<string> | undefined;
   /** Parts of one kind, or all of them, ordered by kind and id. */
   parts(shard: number, guild: string, kind?: PartKind): PartRow[];
   tails(shard: number, guild: string): TailRow[];

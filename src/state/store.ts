@@ -19,9 +19,13 @@ import {
 } from './port.ts';
 
 const SCHEMA_VERSION = 1;
-const WRITER_CACHE_KIB = 16 * 1024;
+const WRITER_CACHE_KIB = 8 * 1024;
 const PINNED_CACHE_KIB = 512;
 const HEAD_CACHE_BYTES = 8 * 1024 * 1024;
+/** About what a cached head takes beside its index. */
+const CACHED_HEAD_BYTES = 600;
+/** Rows of one kind in one guild whose ids are listed at a time. */
+const LISTED_MAX = 64;
 const ASIDE_ROWS_MAX = 1000;
 const ASIDE_BYTES_MAX = 64 * 1024;
 
@@ -182,14 +186,21 @@ function openPinned(path: string): DatabaseSync {
 
 type HeadCache = ReturnType<typeof createHeadCache>;
 
+interface CachedHead {
+  readonly head: GuildHead;
+  /** Ids of the guild's rows by kind, as far as they were asked for. */
+  readonly lists: Map<PartKind, ReadonlySet<string>>;
+}
+
 /** Heads are read for every event that is about a guild; this bounds how often that asks the database. */
 function createHeadCache() {
-  const shards = new Map<number, Map<string, GuildHead>>();
+  const shards = new Map<number, Map<string, CachedHead>>();
   let bytes = 0;
   return {
-    get: (shard: number, id: string): GuildHead | undefined => shards.get(shard)?.get(id),
+    get: (shard: number, id: string): GuildHead | undefined => shards.get(shard)?.get(id)?.head,
+    lists: (shard: number, id: string) => shards.get(shard)?.get(id)?.lists,
     set(shard: number, id: string, head: GuildHead): void {
-      bytes += 200 + (head.contents?.bytes.length ?? 0);
+      bytes += CACHED_HEAD_BYTES + (head.contents?.bytes.length ?? 0);
       if (bytes > HEAD_CACHE_BYTES) {
         shards.clear();
         bytes = 0;
@@ -199,7 +210,7 @@ function createHeadCache() {
         heads = new Map();
         shards.set(shard, heads);
       }
-      heads.set(id, head);
+      heads.set(id, { head, lists: new Map() });
     },
     /** Forgets what a commit of these changes made untrue. */
     forget(overlay: Overlay): void {
@@ -272,8 +283,16 @@ function createReader(database: DatabaseSync, cache: HeadCache | undefined): Sta
     blob: (shard, guild) => (blob.get(shard, guild) as unknown as Row)?.[0] as Uint8Array | undefined,
     part: (shard, guild, kind, id) =>
       (part.get(shard, guild, kind, id) as unknown as Row)?.[0] as Uint8Array | null | undefined,
-    partIds: (shard, guild, kind, limit) =>
-      (partIds.all(shard, guild, kind, limit) as unknown as [string][]).map(([id]) => id),
+    partIds(shard, guild, kind) {
+      const lists = cache?.lists(shard, guild);
+      const known = lists?.get(kind);
+      if (known) return known;
+      const rows = partIds.all(shard, guild, kind, LISTED_MAX) as unknown as [string][];
+      if (rows.length === LISTED_MAX) return undefined;
+      const ids = new Set(rows.map(([id]) => id));
+      lists?.set(kind, ids);
+      return ids;
+    },
     parts(shard, guild, kind) {
       const rows = kind === undefined ? parts.all(shard, guild) : partsOfKind.all(shard, guild, kind);
       return (rows as unknown as [number, string, Uint8Array | null][]).map(
