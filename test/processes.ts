@@ -146,7 +146,10 @@ export function startHoldfast(setup: HoldfastSetup): HoldfastProcess {
   return holdfast;
 }
 
-/** The example bot, witnessed: each start is another process that appends to the same file. */
+/**
+ * The example bot, witnessed: each start is another process that appends to the same file. A bot that dies by itself
+ * is started again, as a process manager would (discord.js 14 throws when a connection is cut in mid-handshake).
+ */
 export interface BotProcess {
   start(): void;
   running(): Running | undefined;
@@ -160,16 +163,25 @@ export interface BotProcess {
 /** Prepares the example bot against `api`. */
 export function createBot(options: { api: string; token: string; witnessFile: string }): BotProcess {
   let running: Running | undefined;
-  return {
+  let wanted = false;
+  const bot: BotProcess = {
     start() {
-      running = run(
+      wanted = true;
+      const started = run(
         process.execPath,
         ['--import', path.join(ROOT, 'sim/witness.mjs'), path.join(ROOT, 'examples/discord.js/bot.js')],
         { DISCORD_API: options.api, DISCORD_TOKEN: options.token, WITNESS_FILE: options.witnessFile },
       );
+      running = started;
+      void started.ended.then(() => {
+        setTimeout(() => {
+          if (wanted && running === started) bot.start();
+        }, 200);
+      });
     },
     running: () => running,
     async kill(signal = 'SIGKILL') {
+      wanted = false;
       running?.kill(signal);
       await running?.ended;
     },
@@ -183,6 +195,7 @@ export function createBot(options: { api: string; token: string; witnessFile: st
     },
     isReady: () => running?.output().includes('ready as') ?? false,
   };
+  return bot;
 }
 
 /** What the simulator dispatched, for the judge. */
