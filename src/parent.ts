@@ -21,6 +21,8 @@ export interface ParentOptions {
 /** Sockets that wait for a daemon, and for how long. */
 const WAITING_MAX = 2_000;
 const WAITING_MS = 25_000;
+/** A socket that was sent is taken within this time, or its daemon is dead. */
+const HANDING_MS = 10_000;
 /** A daemon that lived less than this died young: the pause before the next start grows. */
 const YOUNG_MS = 30_000;
 const PAUSE_MAX_MS = 3_000;
@@ -57,11 +59,24 @@ export async function runParent(options: ParentOptions): Promise<number> {
     waiting.push({ socket, since: performance.now() });
   });
 
-  /** Sends a socket to the daemon. If it dies in this moment, the handler sees a cut and comes again. */
+  /** Sockets that were sent lately: a daemon that dies before it has taken one leaves it with us. */
+  const handed = new Set<net.Socket>();
+
   const hand = (socket: net.Socket): void => {
+    handed.add(socket);
+    setTimeout(() => handed.delete(socket), HANDING_MS).unref();
     daemon!.send('socket', socket, { keepOpen: false }, (error) => {
       if (error) socket.destroy();
     });
+  };
+
+  /** The daemon died: a socket that still has a peer here never left, and waits for the next daemon. */
+  const takeBack = (): void => {
+    for (const socket of handed) {
+      if (socket.remoteAddress === undefined || socket.destroyed) socket.destroy();
+      else waiting.push({ socket, since: performance.now() });
+    }
+    handed.clear();
   };
 
   const handWaiting = (): void => {
@@ -122,6 +137,7 @@ export async function runParent(options: ParentOptions): Promise<number> {
       daemon.on('exit', (code, signal) => {
         ready = false;
         daemon = undefined;
+        takeBack();
         const livedMs = performance.now() - startedAt;
         deaths = livedMs < YOUNG_MS ? deaths + 1 : 1;
         if (stopping) return finish(code ?? 0);

@@ -227,7 +227,8 @@ export function openKeeper(options: KeeperOptions): Keeper {
     const view = openShardView({ store, segments, follower: journal, fold: options, track, wanted });
     if (!view) return ended('lost');
     const { overlay, position, stale, release } = view;
-    const lastS = position.epoch === wanted.epoch ? wanted.s : position.s;
+    // Always the number that was asked for: what the handler missed follows with Discord's own `s` from there on.
+    const lastS = wanted.s;
     const made = createSnapshot(overlay, request, lastS, (place) => segments.read(place, place.length));
     if (!made) {
       release();
