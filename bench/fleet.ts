@@ -17,8 +17,10 @@ export interface BenchFleet {
   readonly holdfast: HoldfastProcess;
   readonly shards: number;
   counters(): Promise<{ identifies: number; resumes: number; lastResumeAt: number }>;
-  /** Waits until every shard is live and all that came is folded. */
-  settled(): Promise<void>;
+  /** Waits until every shard is live. */
+  live(): Promise<void>;
+  /** Waits until all that came is in the state. */
+  folded(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -64,17 +66,18 @@ export async function startFleet(options: {
       sim.send('counters');
       return sim.message('counters');
     },
-    async settled() {
+    async live() {
       await waitFor(
-        'every shard live and folded',
+        'every shard to be live',
         async () => {
           const status = await holdfast.status().catch(() => undefined);
-          return (
-            status?.shards.filter((shard) => shard.phase === 'live').length === shards && isFolded(status)
-          );
+          return status?.shards.filter((shard) => shard.phase === 'live').length === shards;
         },
-        300_000,
+        120_000,
       );
+    },
+    async folded() {
+      await waitFor('fold to catch up', async () => isFolded(await holdfast.status()), 180_000);
     },
     async [Symbol.asyncDispose]() {
       await holdfast.stop();
@@ -82,6 +85,7 @@ export async function startFleet(options: {
       fs.rmSync(folder, { recursive: true, force: true });
     },
   };
-  await fleet.settled();
+  await fleet.live();
+  await fleet.folded();
   return fleet;
 }

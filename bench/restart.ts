@@ -30,7 +30,7 @@ export async function measureRestart(kills: number): Promise<Figure[]> {
       );
       times.push((await fleet.counters()).lastResumeAt - killedAt);
       pin(await fleet.holdfast.daemonPid(), 0);
-      await fleet.settled();
+      await fleet.live();
     }
     const { identifies } = await fleet.counters();
     figures.push(

@@ -1,4 +1,4 @@
-// The second half of the keeper's tests; what they share is in keeper-fixture.ts.
+// The keeper when files are trimmed, damaged, lost or full, and when receivers are slow. Shared parts: keeper-fixture.ts.
 
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
@@ -21,7 +21,7 @@ import {
 
 after(removeWorlds);
 
-describe('keeper, further', () => {
+describe('keeper in trouble', () => {
   test('advances the frontier over traffic that changes nothing', () => {
     const world = createWorld();
     populate(world, 0);
