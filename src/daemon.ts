@@ -53,6 +53,8 @@ export interface Daemon {
 const DEFAULT_HANDLER = 'default';
 /** How long a start waits for a predecessor that is just ending. */
 const LOCK_WAIT_MS = 3_000;
+/** What the state's worker may hold before it writes: memory must not follow the size of the bot (bench memory). */
+const STATE_BATCH_BYTES = 4 * 1024 * 1024;
 const GATEWAY_BOT_MS = 10 * 60_000;
 const GATEWAY_BOT_RETRY_MS = 5_000;
 
@@ -122,6 +124,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
       keepMembers: keep,
       keepPresences: keep,
+      batchBytes: STATE_BATCH_BYTES,
       onUnusable: (error) =>
         log.error('state.unusable', { code: error.code }, `${error.message} → ${error.remedy}`),
     });
