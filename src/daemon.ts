@@ -153,15 +153,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }),
   });
 
+  const handlerSessions = openHandlerSessions(openFile<HandlerSession>(files.handlers), (error) =>
+    log.error('handler-sessions.failing', { message: (error as Error).message }),
+  );
   const downstream = createDownstream({
     clock,
     log,
     random,
     journal: () => journal,
     cursors,
-    sessions: openHandlerSessions(openFile<HandlerSession>(files.handlers), (error) =>
-      log.error('handler-sessions.failing', { message: (error as Error).message }),
-    ),
+    sessions: handlerSessions,
     handlerOf,
     layout: () => table.layout(),
     proposeIntents(intents) {
@@ -191,6 +192,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       lock = lockFolder(config.stateDir, holder());
       table.recreate(openFile<SessionRow>(files.sessions));
       ledger.recreate(openFile<LedgerRow>(files.ledger));
+      handlerSessions.recreate(openFile<HandlerSession>(files.handlers));
       journal.recreate();
       upkeep.checkpoint();
       void admin.reopen();

@@ -40,6 +40,17 @@ describe('handler sessions', () => {
     assert.deepEqual(again.find('b'), session('b', { shard: 1, p: 77 }));
   });
 
+  it('are written into a new file when the old one vanished', () => {
+    const sessions = openHandlerSessions(openFile(createMemoryDisk()), unexpected);
+    sessions.add(session('a'));
+    const disk = createMemoryDisk();
+    sessions.recreate(openFile(disk));
+    sessions.add(session('b'));
+    const again = openHandlerSessions(openFile(disk), unexpected);
+    assert.deepEqual(again.find('a'), session('a'));
+    assert.deepEqual(again.find('b'), session('b'));
+  });
+
   it('are kept for the newest four of each handler and shard', () => {
     const disk = createMemoryDisk();
     const sessions = openHandlerSessions(openFile(disk), unexpected);

@@ -19,6 +19,8 @@ export interface HandlerSessions {
   find(id: string): HandlerSession | undefined;
   /** Written before this returns; a failing disk is told to `onFailed`, and the session then lives in memory. */
   add(session: HandlerSession): void;
+  /** Writes everything into a new file: the folder vanished. */
+  recreate(file: RecordFile<HandlerSession>): void;
 }
 
 const KEPT_PER_SHARD = 4;
@@ -26,9 +28,10 @@ const COMPACT_AFTER_APPENDS = 20_000;
 
 /** Opens the table on its file. */
 export function openHandlerSessions(
-  file: RecordFile<HandlerSession>,
+  opened: RecordFile<HandlerSession>,
   onFailed: (error: unknown) => void,
 ): HandlerSessions {
+  let file = opened;
   const byId = new Map<string, HandlerSession>();
   const byShard = new Map<string, HandlerSession[]>();
   let appends = 0;
@@ -58,6 +61,10 @@ export function openHandlerSessions(
       keep(session);
       attempt(() => file.append(session));
       if (++appends % COMPACT_AFTER_APPENDS === 0) attempt(() => file.rewrite([...byId.values()]));
+    },
+    recreate(next) {
+      file = next;
+      attempt(() => file.rewrite([...byId.values()]));
     },
   };
 }
