@@ -4,5 +4,5 @@ import packageJson from '../package.json' with { type: 'json' };
 
 export const VERSION: string = packageJson.version;
 
-/** Discord blocks clients without a user agent of this form (protocol reference 9.1). */
-export const USER_AGENT = `DiscordBot (https://www.npmjs.com/package/holdfast, ${VERSION})`;
+/** Discord blocks clients without a user agent of this form (protocol reference 9.1). The project has no address yet. */
+export const USER_AGENT = `DiscordBot (https://holdfast.example, ${VERSION})`;
