@@ -29,6 +29,8 @@ async function startHolder(folder: string) {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  // A test that fails must not wait for ever for a process that it did not come to end.
+  after(() => child.kill('SIGKILL'));
   const [said] = (await once(child.stdout, 'data')) as [Buffer];
   return {
     pid: child.pid!,

@@ -20,6 +20,9 @@ export interface LockHolder {
   since: string;
 }
 
+/** A database that nobody refers to is closed by the garbage collector, and its lock would go with it. */
+const heldDatabases = new Set<DatabaseSync>();
+
 /**
  * Takes the lock of `directory`, which must exist, or throws STATE_LOCKED naming the holder.
  * `describe` is what others are told about us.
@@ -47,6 +50,7 @@ export function lockFolder(directory: string, describe: LockHolder): FolderLock 
     );
   }
   const held = database;
+  heldDatabases.add(held);
   const inode = fs.statSync(file).ino;
   writeHolder(holderFile, describe);
   return {
@@ -58,6 +62,7 @@ export function lockFolder(directory: string, describe: LockHolder): FolderLock 
       }
     },
     release() {
+      heldDatabases.delete(held);
       if (held.isOpen) held.close();
     },
   };
