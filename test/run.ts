@@ -28,7 +28,13 @@ const checks: Step[] = [
 ];
 const tests: Step = {
   name: 'tests',
-  arguments: ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, ...files],
+  arguments: [
+    '--test',
+    '--test-reporter=spec',
+    '--test-timeout=300000',
+    `--test-concurrency=${CONCURRENCY}`,
+    ...files,
+  ],
 };
 
 const failed: string[] = [];
