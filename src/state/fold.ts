@@ -2,7 +2,6 @@
 // event touches becomes a part of its own; a guild's blob is never read here, let alone parsed.
 // It does not know positions, storage or batches.
 
-import { eventTypeName } from '../wire/event-type.ts';
 import { createHeader, scanHeader } from '../wire/header.ts';
 import { walkGuild } from './contents.ts';
 import { type Effect, effectOf, type NamedEffect } from './events.ts';
@@ -92,9 +91,6 @@ export function foldRecord(overlay: Overlay, record: RecordPayload, options: Fol
   };
   foldEffect({ overlay, options, bytes: record.bytes, start, end, place }, effect);
 }
-
-/** The name of a type id, for what is put aside. */
-export const recordEventName = eventTypeName;
 
 /** The newest message of a channel. Never parsed. */
 function foldMessage(overlay: Overlay, bytes: Uint8Array, start: number, end: number): void {

@@ -2,6 +2,7 @@
 // of what state wants to know of them is whom they are about; so this walk is written out by hand where the
 // rest of the room uses splice.ts.
 
+import { matches } from '../wire/header.ts';
 import { SpliceError, skipContainer, skipSpace, skipString, skipValue } from './splice.ts';
 
 /** Bits of the members to look for. */
@@ -94,11 +95,6 @@ function keyBit(bytes: Uint8Array, start: number, end: number): number {
   if (length === 8) return matches(bytes, start, GUILD_KEY) ? WANT.GUILD : 0;
   if (length === 10) return matches(bytes, start, CHANNEL_KEY) ? WANT.CHANNEL : 0;
   return 0;
-}
-
-function matches(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
-  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
-  return true;
 }
 
 const inner: Ids = createIds();

@@ -74,7 +74,8 @@ function findType(buffer: Uint8Array, start: number, end: number): number {
   return 0;
 }
 
-function matches(buffer: Uint8Array, at: number, text: Uint8Array): boolean {
+/** Whether `text` stands at `at` of `buffer`. */
+export function matches(buffer: Uint8Array, at: number, text: Uint8Array): boolean {
   for (let i = 0; i < text.length; i++) if (buffer[at + i] !== text[i]) return false;
   return true;
 }
